@@ -1,0 +1,66 @@
+# Everything that is done with this repository. `make` alone lists it.
+
+ROOT    := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+VENV    := $(ROOT)/.venv
+SAM     := $(VENV)/sam/bin/sam
+PYTHON  ?= python3
+CARGO   ?= cargo
+
+FUNCTIONS  := provision register promote teardown
+BOOTSTRAPS := $(FUNCTIONS:%=$(ROOT)/target/lambda/%/bootstrap)
+# Amazon Linux 2023, which the functions run on, has glibc 2.34.
+GLIBC  := 2.34
+TARGET := x86_64-unknown-linux-gnu.$(GLIBC)
+
+# cargo-lambda and zig are found in .venv. Debian keeps haproxy in /usr/sbin, which is not on everybody's path.
+export PATH := $(VENV)/bin:$(PATH):/usr/sbin
+export POINTSMAN_VENV := $(VENV)
+
+.PHONY: help build test demo local bench deploy clean haproxy
+
+help: ## what there is (this)
+	@echo "make <target>, where <target> is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(ROOT)/Makefile | expand -t 12
+
+build: $(VENV)/.stamp ## the four functions, as target/lambda/<function>/bootstrap (some minutes the first time)
+	@echo "== build: the four functions for glibc $(GLIBC). The first time the AWS SDK is compiled too, which takes some minutes."
+	@cd $(ROOT) && $(CARGO) lambda build --release --locked --target $(TARGET) --lambda-dir $(ROOT)/target/lambda $(FUNCTIONS:%=-p %)
+	@$(ROOT)/.ci/bootstraps $(GLIBC) $(BOOTSTRAPS)
+
+test: $(VENV)/.stamp haproxy ## all checks and tests; what needs no SDK comes first
+	@$(ROOT)/.ci/test
+
+demo: build haproxy ## four releases on this machine, told as they happen: shipped, promoted, rolled back, failed
+	@cd $(ROOT) && $(CARGO) run --quiet --locked -p local -- demo
+
+local: build haproxy ## the whole system on this machine, to play with, until Ctrl-C
+	@cd $(ROOT) && $(CARGO) run --quiet --locked -p local -- up
+
+bench: build ## start-up, call times, memory, size and API calls, beside a boto3 peer
+	@cd $(ROOT) && $(VENV)/bin/python bench/run.py
+
+deploy: build $(VENV)/sam/.stamp ## into the AWS account that your environment names (DEPLOY="--guided" for sam's questions)
+	@cd $(ROOT) && $(SAM) build && $(SAM) deploy $(DEPLOY)
+
+clean: ## remove what the other targets made
+	rm -rf $(ROOT)/target $(ROOT)/.venv $(ROOT)/.aws-sam
+
+# What `sam build` calls, one for each function of template.yaml.
+.PHONY: build-ProvisionFunction build-RegisterFunction build-PromoteFunction build-TeardownFunction
+build-ProvisionFunction: function := provision
+build-RegisterFunction:  function := register
+build-PromoteFunction:   function := promote
+build-TeardownFunction:  function := teardown
+build-ProvisionFunction build-RegisterFunction build-PromoteFunction build-TeardownFunction: build
+	@cp $(ROOT)/target/lambda/$(function)/bootstrap $(ARTIFACTS_DIR)/
+
+$(VENV)/.stamp: $(ROOT)/requirements/tools.txt
+	@$(ROOT)/.ci/venv $(PYTHON) $(VENV) $<
+	@touch $@
+
+$(VENV)/sam/.stamp: $(ROOT)/requirements/sam.txt $(VENV)/.stamp
+	@$(ROOT)/.ci/venv $(PYTHON) $(VENV)/sam $<
+	@touch $@
+
+haproxy:
+	@$(ROOT)/.ci/haproxy
