@@ -1,0 +1,247 @@
+//! What kind of event a function was called with: decided here, once.
+
+use aws_lambda_events::codepipeline_job::CodePipelineJobEvent;
+use serde_json::{Map, Value};
+
+use crate::id::{ReleaseId, ServiceName};
+use crate::request::{Function, Request, RollbackScope, Verb};
+use crate::time::Time;
+use crate::token::Token;
+
+/// A call of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A CodePipeline job: whatever happens, its end is put to it.
+    Job {
+        /// The job's id.
+        id: String,
+        /// What its `UserParameters` ask, or everything that is wrong with them.
+        ask: Result<Ask, Vec<String>>,
+        /// The token of its call before this one.
+        token: Option<Token>,
+    },
+    /// A direct call: a script or a person.
+    Direct(Result<Ask, Vec<String>>),
+    /// A pipeline execution ended without success.
+    ExecutionEnded {
+        /// The pipeline.
+        pipeline: String,
+        /// The execution's id: the release.
+        execution: String,
+        /// `FAILED`, `STOPPED`, `SUPERSEDED` or `CANCELED`.
+        state: String,
+    },
+    /// An approval action failed: a person rejected it, or nobody answered in time.
+    ApprovalFailed {
+        /// The pipeline.
+        pipeline: String,
+        /// The execution's id: the release.
+        execution: String,
+        /// The approval action's name.
+        action: String,
+        /// The id of this execution of the action, as `ListActionExecutions` has it.
+        action_execution: String,
+    },
+    /// An alarm went off.
+    Alarm {
+        /// Its name.
+        name: String,
+        /// CloudWatch's reason.
+        reason: String,
+    },
+    /// The time of the sweep has come.
+    Sweep,
+}
+
+/// What a job's `UserParameters` or a direct call ask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The service.
+    pub service: ServiceName,
+    /// The release.
+    pub release: ReleaseId,
+    /// What to do, from the function and `"action"`.
+    pub verb: Verb,
+    /// The pipeline whose execution the release is.
+    pub pipeline: Option<String>,
+}
+
+impl Ask {
+    /// The request of a job that was first called then, or of a direct call.
+    pub fn request(self, started: Option<Time>) -> Request {
+        Request {
+            service: self.service,
+            release: Some(self.release),
+            verb: self.verb,
+            pipeline: self.pipeline,
+            started,
+        }
+    }
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// A sentence that names what was expected, where the event is of none of the kinds that the function knows.
+pub fn read(payload: &Value, function: Function) -> Result<Event, String> {
+    let object = payload.as_object().ok_or_else(|| expected(function, "it is not a JSON object"))?;
+    if object.contains_key("CodePipeline.job") {
+        return job(payload, function);
+    }
+    if object.contains_key("detail-type") {
+        return bus(object, function);
+    }
+    if object.contains_key("service") || object.contains_key("release") {
+        return Ok(Event::Direct(ask(object, function)));
+    }
+    Err(expected(function, &format!("it has the keys {}", keys(object))))
+}
+
+fn job(payload: &Value, function: Function) -> Result<Event, String> {
+    // Read by hand where the answer depends on it: a job that cannot be read cannot be answered either.
+    let id = payload.pointer("/CodePipeline.job/id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if id.is_empty() {
+        return Err(expected(function, "its CodePipeline.job has no id"));
+    }
+    let event: CodePipelineJobEvent = match serde_json::from_value(payload.clone()) {
+        Ok(event) => event,
+        Err(error) => {
+            let ask = Err(vec![format!("the CodePipeline job is not as AWS documents it: {error}")]);
+            return Ok(Event::Job { id, ask, token: None });
+        }
+    };
+    let data = event.code_pipeline_job.data;
+    let token = data.continuation_token.as_deref().and_then(Token::read);
+    let parameters = data.action_configuration.configuration.user_parameters.unwrap_or_default();
+    let ask = if parameters.trim().is_empty() {
+        Err(vec![format!("UserParameters is missing; write {}", example(function))])
+    } else {
+        match serde_json::from_str::<Value>(&parameters) {
+            Ok(Value::Object(object)) => ask(&object, function),
+            Ok(_) | Err(_) => Err(vec![format!("UserParameters is not a JSON object: write {}", example(function))]),
+        }
+    };
+    Ok(Event::Job { id, ask, token })
+}
+
+fn bus(object: &Map<String, Value>, function: Function) -> Result<Event, String> {
+    let text = |pointer: &[&str]| -> String {
+        let mut value = object.get("detail");
+        for key in pointer {
+            value = value.and_then(|v| v.get(key));
+        }
+        value.and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let source = object.get("source").and_then(Value::as_str).unwrap_or_default();
+    let detail_type = object.get("detail-type").and_then(Value::as_str).unwrap_or_default();
+    let known = match (source, detail_type) {
+        ("aws.codepipeline", "CodePipeline Pipeline Execution State Change") => {
+            let state = text(&["state"]);
+            ["FAILED", "STOPPED", "SUPERSEDED", "CANCELED"].contains(&state.as_str()).then(|| Event::ExecutionEnded {
+                pipeline: text(&["pipeline"]),
+                execution: text(&["execution-id"]),
+                state,
+            })
+        }
+        ("aws.codepipeline", "CodePipeline Action Execution State Change") => {
+            (text(&["type", "category"]) == "Approval" && text(&["state"]) == "FAILED").then(|| Event::ApprovalFailed {
+                pipeline: text(&["pipeline"]),
+                execution: text(&["execution-id"]),
+                action: text(&["action"]),
+                action_execution: text(&["action-execution-id"]),
+            })
+        }
+        ("aws.cloudwatch", "CloudWatch Alarm State Change") => (text(&["state", "value"]) == "ALARM")
+            .then(|| Event::Alarm { name: text(&["alarmName"]), reason: text(&["state", "reason"]) }),
+        ("aws.events" | "aws.scheduler", "Scheduled Event") => Some(Event::Sweep),
+        _ => None,
+    };
+    match (known, function) {
+        (Some(event), Function::Teardown) => Ok(event),
+        (Some(_), Function::Provision | Function::Register | Function::Promote) => {
+            Err(expected(function, &format!("EventBridge's \"{detail_type}\" is for teardown")))
+        }
+        (None, _) => Err(expected(function, &format!("it is EventBridge's \"{detail_type}\" of {source}"))),
+    }
+}
+
+fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<String>> {
+    let mut problems = Vec::new();
+    let allowed: &[&str] = match function {
+        Function::Teardown => &["service", "release", "pipeline", "action"],
+        Function::Provision | Function::Register | Function::Promote => &["service", "release", "pipeline"],
+    };
+    for key in object.keys().filter(|key| !allowed.contains(&key.as_str())) {
+        problems.push(format!(
+            "\"{key}\" is not a key of {}'s parameters; they are {}",
+            function.as_str(),
+            allowed.join(", ")
+        ));
+    }
+    let mut text = |key: &str| match object.get(key) {
+        None => {
+            problems.push(format!("\"{key}\" is missing; write {}", example(function)));
+            None
+        }
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(other) => {
+            problems.push(format!("\"{key}\" is {other}; it is a string"));
+            None
+        }
+    };
+    let service = text("service");
+    let release = text("release");
+    let pipeline = if object.contains_key("pipeline") { text("pipeline") } else { None };
+    let action = if object.contains_key("action") { text("action") } else { None };
+    let service = service.and_then(|name| ServiceName::new(&name).map_err(|problem| problems.push(problem)).ok());
+    let release = release.and_then(|id| ReleaseId::new(&id).map_err(|problem| problems.push(problem)).ok());
+    let verb = verb(function, action.as_deref()).map_err(|problem| problems.push(problem)).ok();
+    match (service, release, verb) {
+        (Some(service), Some(release), Some(verb)) if problems.is_empty() => {
+            Ok(Ask { service, release, verb, pipeline })
+        }
+        _ => Err(problems),
+    }
+}
+
+fn verb(function: Function, action: Option<&str>) -> Result<Verb, String> {
+    match (function, action) {
+        (Function::Provision, _) => Ok(Verb::Provision),
+        (Function::Register, _) => Ok(Verb::Register),
+        (Function::Promote, _) => Ok(Verb::Promote),
+        (Function::Teardown, None | Some("finish")) => Ok(Verb::Finish),
+        (Function::Teardown, Some("rollback")) => {
+            Ok(Verb::Rollback { reason: "rolled back by a call".to_owned(), scope: RollbackScope::ToTheEnd })
+        }
+        (Function::Teardown, Some("remove")) => Ok(Verb::Remove),
+        (Function::Teardown, Some(other)) => {
+            Err(format!("\"action\" is \"{other}\"; it is \"finish\" (the default), \"rollback\" or \"remove\""))
+        }
+    }
+}
+
+fn example(function: Function) -> &'static str {
+    match function {
+        Function::Provision => r##"{"service":"mobile-web","release":"#{codepipeline.PipelineExecutionId}"}"##,
+        Function::Register | Function::Promote => r##"{"service":"mobile-web","release":"#{Provision.Release}"}"##,
+        Function::Teardown => r##"{"service":"mobile-web","release":"#{Provision.Release}","action":"finish"}"##,
+    }
+}
+
+fn expected(function: Function, but: &str) -> String {
+    let events = match function {
+        Function::Teardown => {
+            ", an EventBridge event (a pipeline execution that ended, a failed approval, an alarm, the schedule)"
+        }
+        Function::Provision | Function::Register | Function::Promote => "",
+    };
+    format!(
+        "this event is nothing that {} knows: {but}. It takes a CodePipeline job{events}, or a direct call like {}",
+        function.as_str(),
+        example(function)
+    )
+}
+
+fn keys(object: &Map<String, Value>) -> String {
+    if object.is_empty() { "none".to_owned() } else { object.keys().cloned().collect::<Vec<_>>().join(", ") }
+}

@@ -1,0 +1,130 @@
+//! Why a call is refused, why it failed, and what it waits for: each a value with a name, and a sentence for people.
+
+use crate::id::{GroupArn, ListenerArn, ReleaseId, RuleArn, ServiceName};
+use crate::tags::WhichRule;
+
+/// The caller's to mend: nothing that was asked for is done.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{}", bulleted("the call is not right", problems))]
+    BadCall { problems: Vec<String> },
+    #[error("service {service} is not configured. {} Add the variable {}, or a parameter below SERVICES_PATH", known_services(known), service.variable())]
+    UnknownService { service: ServiceName, known: Vec<String> },
+    #[error("{}", bulleted(&format!("the config of {service} is not right"), problems))]
+    BadConfig { service: ServiceName, problems: Vec<String> },
+    #[error(
+        "the product rule {rule} of {service} does what Pointsman never makes it do: {found}. Put it right by hand (forward to groups of {service} alone, or to one group without our tags); until then nothing is changed"
+    )]
+    StrangeProductRule { service: ServiceName, rule: RuleArn, found: String },
+    #[error("release {release} was rejected{}: a new execution is needed", because(reason))]
+    Rejected { release: ReleaseId, reason: Option<String> },
+    #[error("release {release} was torn down: a new execution is needed")]
+    TornDown { release: ReleaseId },
+    #[error(
+        "release {promoting} is being promoted and its weights have stood for {minutes} minutes: end that first, by promote {promoting} or by teardown {promoting} with \"action\":\"rollback\""
+    )]
+    PromotionStuck { promoting: ReleaseId, minutes: i64 },
+    #[error(
+        "the elastic IP pool has {free} addresses that nobody holds, {release} needs {wanted} more: add addresses to elastic_ips, or finish or tear down a release that holds some"
+    )]
+    PoolTooSmall { release: ReleaseId, free: usize, wanted: usize },
+    #[error("release {release} has no running servers: provision it first")]
+    NoServers { release: ReleaseId },
+    #[error(
+        "release {release} has {running} running servers, {asked} were asked for: provision {release} again, it replaces what is missing"
+    )]
+    ServersMissing { release: ReleaseId, running: usize, asked: usize },
+    #[error("release {release} was product and is retired{}: it is not registered again. Ship anew", way_back(product))]
+    RegisterRetired { release: ReleaseId, product: Option<ReleaseId> },
+    #[error("priority {priority} of the listener holds a rule that is not ours: {rule}. {how}")]
+    PriorityTaken { which: WhichRule, priority: u32, rule: RuleArn, how: String },
+    #[error("target group {group} has {found}, the config asks for {wanted}: a new release is needed")]
+    GroupDiffers { group: String, found: String, wanted: String },
+    #[error("a target group named {name} exists that is not tagged as {service}'s: {group}. Rename or delete it")]
+    GroupNotOurs { service: ServiceName, name: String, group: GroupArn },
+    #[error(
+        "QA did not see release {release}: the pre-product rule forwards to {}. Register {release} and have it tried, or promote what was tried",
+        or_nothing(seen)
+    )]
+    NotSeenByQa { release: ReleaseId, seen: Option<String> },
+    #[error("release {release} is retired{}: this call is late. To go back to it, roll back {}", way_back(product), product.as_ref().map_or_else(|| "what is product".to_owned(), ToString::to_string))]
+    PromoteRetired { release: ReleaseId, product: Option<ReleaseId> },
+    #[error(
+        "product runs behind the listener {there}, the config names {configured}: remove the service there first, or put the listener back into the config"
+    )]
+    ListenerChanged { there: ListenerArn, configured: ListenerArn },
+    #[error("two rules of the listener are product rules of {service}: {}. Delete the one that is not", .rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))]
+    TwoRules { service: ServiceName, which: WhichRule, rules: Vec<RuleArn> },
+    #[error("release {release} cannot be rolled back: {why}. It serves on")]
+    NothingToGoBackTo { release: ReleaseId, why: String },
+    #[error("release {release} was kept: its way back is gone. Ship anew")]
+    Kept { release: ReleaseId },
+    #[error("release {release} is not product: product is {}{}", or_nothing(product), went(reason))]
+    NotProduct { release: ReleaseId, product: Option<String>, reason: Option<String> },
+    #[error("{what}")]
+    Account { what: String },
+}
+
+/// AWS's or the account's: it was tried, and cannot be had.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Failure {
+    #[error("no capacity for {release} in any zone: {}. What was made of it is gone; run the pipeline again later, or configure another instance type or subnet", zones.join("; "))]
+    NoCapacity { release: ReleaseId, zones: Vec<String> },
+    #[error("{release} was not ready after {seconds} seconds: {missing}. What was made of it is gone")]
+    NotReady { release: ReleaseId, seconds: i64, missing: String },
+    #[error(
+        "{release} was not healthy after {seconds} seconds: {missing}. Look at the health check ({check}) and the server's own log, then run the pipeline again"
+    )]
+    NotHealthy { release: ReleaseId, seconds: i64, missing: String, check: String },
+    #[error("{what}")]
+    Account { what: String },
+}
+
+/// What a call waits for.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum WaitFor {
+    #[error("another call holds the service's lease")]
+    Lease,
+    #[error("servers of {release}: {missing}")]
+    Servers { release: ReleaseId, missing: String },
+    #[error("targets of {release}: {missing}")]
+    Targets { release: ReleaseId, missing: String },
+    #[error("elastic IPs: {release} needs {wanted} more, {free} are free and {coming} are about to be")]
+    Addresses { release: ReleaseId, wanted: usize, free: usize, coming: usize },
+    #[error("the promotion of {promoting} to end")]
+    Promotion { promoting: ReleaseId },
+    #[error("the rule change to reach every load-balancer node, {seconds} s more")]
+    Settling { seconds: i64 },
+    #[error("requests under way to end on {}", targets.join(", "))]
+    Draining { targets: Vec<String> },
+    #[error("the load balancer to let go of {}", groups.join(", "))]
+    LettingGo { groups: Vec<String> },
+}
+
+/// A heading, and what belongs below it: on one line when there is one, else a line each.
+fn bulleted(heading: &str, items: &[String]) -> String {
+    match items {
+        [one] => format!("{heading}: {one}"),
+        many => format!("{heading}:\n{}", many.iter().map(|item| format!("- {item}")).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+fn known_services(known: &[String]) -> String {
+    if known.is_empty() { "No service is.".to_owned() } else { format!("Configured are {}.", known.join(", ")) }
+}
+
+fn because(reason: &Option<String>) -> String {
+    reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+}
+
+fn way_back(product: &Option<ReleaseId>) -> String {
+    product.as_ref().map(|product| format!(", {product} is product")).unwrap_or_default()
+}
+
+fn went(reason: &Option<String>) -> String {
+    reason.as_ref().map(|reason| format!("; why it went: {reason}")).unwrap_or_default()
+}
+
+fn or_nothing(what: &Option<String>) -> String {
+    what.clone().unwrap_or_else(|| "nothing".to_owned())
+}

@@ -1,0 +1,120 @@
+//! How a call ended, in the words of each who asked: the caller, the pipeline's console, the people.
+
+use serde_json::{Map, Value, json};
+
+use crate::id::ReleaseId;
+use crate::notice::{Notice, Status};
+use crate::plan::Done;
+use crate::refusal::{Failure, Refusal, WaitFor};
+use crate::request::{Request, Verb};
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// What was asked for stands; with what could not follow, a sentence each.
+    Done(Done, Vec<String>),
+    /// It is to be called again.
+    Waiting(WaitFor),
+    /// The caller has to change something.
+    Refused(Refusal),
+    /// It was tried and cannot be had.
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// As answers and logs spell it.
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::Done(..) => "done",
+            Self::Waiting(_) => "waiting",
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// One sentence: what stands, what is missing, or why not.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Done(done, _) => done.headline.clone(),
+            Self::Waiting(wait) => format!("waiting for {wait}"),
+            Self::Refused(refusal) => refusal.to_string(),
+            Self::Failed(failure) => failure.to_string(),
+        }
+    }
+
+    /// The answer to a direct call: `{"status":…, "reason":…, …}`, output variables beside.
+    pub fn answer(&self, request: &Request) -> Value {
+        let mut answer = Map::new();
+        answer.insert("status".into(), json!(self.status()));
+        answer.insert("reason".into(), json!(self.sentence()));
+        answer.insert("service".into(), json!(request.service));
+        answer.insert("release".into(), json!(request.release));
+        answer.insert("action".into(), json!(request.verb.as_str()));
+        if let Self::Done(done, not_followed) = self {
+            let details: Vec<&String> = done.lines.iter().chain(not_followed).collect();
+            if !details.is_empty() {
+                answer.insert("details".into(), json!(details));
+            }
+            if !done.next.is_empty() {
+                answer.insert("next".into(), json!(done.next));
+            }
+            if !done.outputs.is_empty() {
+                answer.insert("outputs".into(), json!(done.outputs));
+            }
+        }
+        Value::Object(answer)
+    }
+
+    /// What people are told at the call's end; nothing while it waits.
+    pub fn notice(&self, request: &Request) -> Option<Notice> {
+        let blank = |status: Status, headline: String| Notice {
+            service: request.service.clone(),
+            release: request.release.clone(),
+            event: request.verb.as_str().to_owned(),
+            status,
+            headline,
+            lines: Vec::new(),
+            look: Vec::new(),
+            next: Vec::new(),
+        };
+        match self {
+            Self::Waiting(_) => None,
+            Self::Done(done, not_followed) => Some(Notice {
+                lines: done.lines.iter().chain(not_followed).cloned().collect(),
+                look: done.look.clone(),
+                next: done.next.clone(),
+                ..blank(Status::Done, done.headline.clone())
+            }),
+            Self::Refused(refusal) => Some(with_lines(blank(Status::Refused, String::new()), &refusal.to_string())),
+            Self::Failed(failure) => Some(with_lines(blank(Status::Failed, String::new()), &failure.to_string())),
+        }
+    }
+}
+
+/// Splits a text into a headline and the lines below it.
+fn with_lines(mut notice: Notice, text: &str) -> Notice {
+    let mut lines = text.lines().map(str::to_owned);
+    notice.headline = lines.next().unwrap_or_default();
+    notice.lines = lines.collect();
+    notice
+}
+
+/// The notice that a release was rejected: loud, for whoever shipped it.
+pub fn rejected(request: &Request, release: &ReleaseId, reason: &str, serves: Option<&str>) -> Notice {
+    let by_rollback = matches!(request.verb, Verb::Rollback { .. });
+    Notice {
+        service: request.service.clone(),
+        release: Some(release.clone()),
+        event: if by_rollback { "rollback".into() } else { "rejected".into() },
+        status: Status::Attention,
+        headline: format!("release {release} was rejected: {reason}"),
+        lines: vec![match serves {
+            Some(serves) => {
+                format!("Product is {serves}. The servers of {release} are drained and terminated.")
+            }
+            None => format!("No release is product. The servers of {release} are drained and terminated."),
+        }],
+        look: Vec::new(),
+        next: vec!["Mend it and upload a new build; this release is not tried again.".to_owned()],
+    }
+}

@@ -1,0 +1,108 @@
+//! What is asked for, and by whom: one value, whatever kind of event brought it.
+
+use std::fmt;
+
+use crate::id::{ReleaseId, ServiceName};
+use crate::time::Time;
+
+/// What a function was asked to do for one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The service.
+    pub service: ServiceName,
+    /// The release; a sweep has none.
+    pub release: Option<ReleaseId>,
+    /// The verb.
+    pub verb: Verb,
+    /// The pipeline whose execution the release is, where the caller said so.
+    pub pipeline: Option<String>,
+    /// When the job was first called; `None` for direct callers, whose waits are counted from what was made first.
+    pub started: Option<Time>,
+}
+
+/// The verbs of the four functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Capacity.
+    Provision,
+    /// Pre-product.
+    Register,
+    /// Product.
+    Promote,
+    /// `teardown`, `"action":"finish"`: the release is kept.
+    Finish,
+    /// `teardown`, `"action":"rollback"`.
+    Rollback {
+        /// Why, as it is written on the release: `rolled back by hand`, `approval KeepIt was rejected by …`.
+        reason: String,
+        /// How far it goes and which releases it spares.
+        scope: RollbackScope,
+    },
+    /// `teardown`, `"action":"remove"`: the service goes.
+    Remove,
+    /// The sweep of one service.
+    Sweep,
+}
+
+/// How far a rollback goes, and which releases it spares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollbackScope {
+    /// A call: until the rejected release is gone.
+    ToTheEnd,
+    /// An approval or alarm event: until traffic is back. The sweep does the rest, for nobody calls an event again.
+    /// A release that was kept is left alone.
+    TrafficOnly,
+    /// The event of a pipeline execution that failed: as before, but a release that had all of the weight is left alone.
+    UnlessItWasProduct,
+}
+
+impl Verb {
+    /// The verb as people, logs and notices name it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Register => "register",
+            Self::Promote => "promote",
+            Self::Finish => "finish",
+            Self::Rollback { .. } => "rollback",
+            Self::Remove => "remove",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    /// Whether it may go on with a faulty config, of which it needs only the listener.
+    pub const fn needs_only_listener(&self) -> bool {
+        matches!(self, Self::Rollback { .. })
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which of the four functions is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Capacity.
+    Provision,
+    /// Pre-product.
+    Register,
+    /// Product.
+    Promote,
+    /// Finish, roll back, remove, events, sweep.
+    Teardown,
+}
+
+impl Function {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Register => "register",
+            Self::Promote => "promote",
+            Self::Teardown => "teardown",
+        }
+    }
+}
