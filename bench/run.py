@@ -1,0 +1,250 @@
+"""make bench: promote beside a boto3 peer, both against the same recorded answers.
+
+First one call of each is recorded against a simulator. Then both run in turns, each run a fresh process: init (process
+start to its first ask for an event), the first call, warm calls, and at its end the most memory it ever had. All on
+loopback, without TLS and with the whole processor: figures to compare with each other, not to quote as AWS's.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import math
+import pathlib
+import platform
+import statistics
+import sys
+import uuid
+import zipfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from answers import Answers, rounds
+from function import Function
+from world import SERVICE, World
+
+HERE = pathlib.Path(__file__).resolve().parent
+# Long enough that calls made side by side overlap, and calls made one after the other do not.
+COUNTING_LATENCY_SECONDS = 0.02
+OTHERS = 1000
+
+
+class Side:
+    """One of the two that are measured."""
+
+    def __init__(self, name, path):
+        self.name = name
+        path = pathlib.Path(path).resolve()
+        self.by_hand = path.is_dir() and (path / "handler.py").exists()
+        self.folder = path
+        self.command = [str(path / "bootstrap" if self.by_hand else path / "promote" / "bootstrap")]
+        if not pathlib.Path(self.command[0]).exists():
+            raise SystemExit(f"{self.command[0]} is missing: run `make build` first.")
+
+    async def start(self, endpoint, environment):
+        environment = {**environment, "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "PROMOTE"}
+        if self.by_hand:
+            environment |= {"PYTHONPATH": str(self.folder), "POINTSMAN_VENV": sys.prefix}
+        return await Function.start(self.command, environment)
+
+    def bytes_zipped(self):
+        path = self.folder / "handler.py" if self.by_hand else pathlib.Path(self.command[0])
+        return zipped(path)
+
+
+def zipped(path):
+    import io
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as z:
+        z.write(path, path.name)
+    return archive.tell()
+
+
+def job():
+    """What CodePipeline hands to promote."""
+    parameters = json.dumps({"service": SERVICE, "release": "r2", "pipeline": SERVICE})
+    configuration = {"FunctionName": "pointsman-promote", "UserParameters": parameters}
+    return {
+        "CodePipeline.job": {
+            "id": str(uuid.uuid4()),
+            "accountId": "123456789012",
+            "data": {
+                "actionConfiguration": {"configuration": configuration},
+                "inputArtifacts": [],
+                "outputArtifacts": [],
+                "artifactCredentials": {"accessKeyId": "none", "secretAccessKey": "none", "sessionToken": "none"},
+            },
+        }
+    }
+
+
+async def called(function, answers):
+    """One call that must succeed: its seconds, and the calls of AWS that it made."""
+    answers.begin()
+    seconds, answer = await function.call(job())
+    ended = answers.job
+    if ended is None or ended.action != "PutJobSuccessResult" or b"continuationToken" in ended.body:
+        told = ended.body.decode(errors="replace") if ended else "no job result"
+        raise SystemExit(f"promote did not succeed: {told}\n{answer}\n{function.written()}")
+    return seconds, answers.calls
+
+
+async def recorded(side, others):
+    """Records one promote, and one more that finds nothing to do; with what the function's environment was."""
+    world, answers = await asyncio.to_thread(World), await Answers.start()
+    try:
+        answers.record(world.address)
+        if side.by_hand:
+            await asyncio.to_thread(world.releases_by_hand)
+        else:
+            await world.releases_by_functions(side.folder, answers.url)
+        await asyncio.to_thread(world.add_other_services, others)
+        function = await side.start(answers.url, world.environment)
+        try:
+            _, promote = await called(function, answers)
+            _, nothing = await called(function, answers)
+        finally:
+            await function.stop()
+        return promote, nothing, world.environment
+    finally:
+        answers.stop()
+        await asyncio.to_thread(world.stop)
+
+
+async def replayed(side, record, environment):
+    """The calls that a warm promote makes, with the round trip of each."""
+    answers = await Answers.start()
+    try:
+        answers.replay(record, COUNTING_LATENCY_SECONDS)
+        function = await side.start(answers.url, environment)
+        try:
+            await called(function, answers)
+            _, calls = await called(function, answers)
+        finally:
+            await function.stop()
+        complain(answers)
+        return rounds(calls)
+    finally:
+        answers.stop()
+
+
+def complain(answers):
+    if answers.unknown:
+        raise SystemExit(f"the record has no answer to {dict(answers.unknown)}")
+
+
+async def measured(side, answers, record, environment, latency_seconds, warm_calls):
+    """One run: a fresh process, its first call and warm ones."""
+    answers.replay(record, latency_seconds)
+    function = await side.start(answers.url, environment)
+    try:
+        first, _ = await called(function, answers)
+        warm = [(await called(function, answers))[0] for _ in range(warm_calls)]
+        complain(answers)
+        return {"init": function.init_seconds, "first": first, "warm": warm, "rss": function.peak_rss_bytes()}
+    finally:
+        await function.stop()
+
+
+def spread(values, unit):
+    """min / median / p95."""
+    values = sorted(values)
+    p95 = values[min(len(values) - 1, math.ceil(0.95 * len(values)) - 1)]
+    return " / ".join(f"{v / unit:.1f}" for v in (values[0], statistics.median(values), p95))
+
+
+async def timings(sides, records, runs, warm_calls):
+    answers = await Answers.start()
+    ours, peer = sides
+    try:
+        for latency in (0.0, 0.005):
+            results = {side: [] for side in sides}
+            for n in range(runs):
+                # In turns, and each as often first as second.
+                for side in sides if n % 2 == 0 else reversed(sides):
+                    record, _, environment = records[side]
+                    results[side].append(await measured(side, answers, record, environment, latency, warm_calls))
+                print(f"\r{latency * 1000:.0f} ms added latency: run {n + 1} of {runs}", end="", file=sys.stderr, flush=True)
+            print(file=sys.stderr)
+            print(f"\n{latency * 1000:.0f} ms added to each answer; {runs} runs of each, in turns; min / median / p95")
+            print(f"  {'':<16}{ours.name:>26}{peer.name:>26}   median of {peer.name} to ours")
+            for what, unit, label, goal in (
+                ("init", 1e-3, "init, ms", 30),
+                ("first", 1e-3, "first call, ms", 4),
+                ("warm", 1e-3, "warm call, ms", 3 if latency == 0 else None),
+                ("rss", 1e6, "peak RSS, MB", None),
+            ):
+                values = {side: flat(result[what] for result in results[side]) for side in sides}
+                medians = [statistics.median(values[side]) for side in sides]
+                ratio = f"{medians[1] / medians[0]:.1f}" + (f" (goal: at least {goal})" if goal else "")
+                if what == "rss":
+                    ratio += f" (goal: ours at most 10.0; most: {max(values[ours]) / 1e6:.1f})"
+                print(f"  {label:<16}{spread(values[ours], unit):>26}{spread(values[peer], unit):>26}   {ratio}")
+    finally:
+        answers.stop()
+
+
+def flat(values):
+    """Lists among the values are taken apart."""
+    return list(itertools.chain.from_iterable(v if isinstance(v, list) else [v] for v in values))
+
+
+def show_calls(title, numbered, goal):
+    """What a call costs, and every round trip of it."""
+    print(f"\n{title}: {len(numbered)} API calls in {max(n for _, n in numbered)} sequential round trips{goal}")
+    for number, calls in itertools.groupby(sorted(numbered, key=lambda pair: pair[1]), key=lambda pair: pair[1]):
+        names = [str(call) for call, _ in calls]
+        print(f"  {number:>2}. " + ", ".join(name if names.count(name) == 1 else f"{names.count(name)} x {name}" for name in dict.fromkeys(names)))
+
+
+def switch_round(numbered):
+    return next((str(n) for call, n in numbered if call.action == "ModifyRule"), "none")
+
+
+async def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ours", default=HERE.parent / "target" / "lambda", help="folder of the built functions, or of a peer")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--warm-calls", type=int, default=10, help="of each run")
+    parser.add_argument("--others", type=int, default=OTHERS, help="other services in the account")
+    options = parser.parse_args()
+    ours, peer = Side("ours", options.ours), Side("boto3", HERE / "peer")
+
+    print(f"recording, on {platform.machine()}, Python {platform.python_version()} …", file=sys.stderr)
+    records = {side: await recorded(side, 0) for side in (ours, peer)}
+    await timings((ours, peer), records, options.runs, options.warm_calls)
+
+    print("\nsize, zipped (-9)")
+    if not ours.by_hand:
+        for path in sorted(ours.folder.glob("*/bootstrap")):
+            goal = 2.5 if path.parent.name == "promote" else 3.0
+            print(f"  {path.parent.name:<10}{zipped(path) / 1e6:6.2f} MB (goal: at most {goal})")
+    print(f"  {'boto3':<10}{peer.bytes_zipped() / 1e6:6.3f} MB, and boto3 itself")
+
+    for side in (ours, peer):
+        record, nothing, environment = records[side]
+        promote = await replayed(side, record, environment)
+        goal = " (goal: at most 20 calls)" if side is ours else ""
+        show_calls(f"{side.name}: a warm promote", promote, goal)
+        goal = " (goal: at most the 4th)" if side is ours else ""
+        print(f"  ModifyRule is in round trip {switch_round(promote)}{goal}")
+        idle = await replayed(side, nothing, environment)
+        changing = [str(call) for call, _ in idle if call.changes]
+        goal = " (goal: at most 11 calls)" if side is ours else ""
+        show_calls(f"{side.name}: a call that finds nothing to do", idle, goal)
+        print(f"  not reading: {', '.join(changing)}")
+
+    print(f"\nrecording among {options.others} other services …", file=sys.stderr)
+    record, nothing, environment = await recorded(ours, options.others)
+    for title, calls in (("a warm promote", record), ("a call that finds nothing to do", nothing)):
+        numbered = await replayed(ours, calls, environment)
+        before = await replayed(ours, records[ours][title != "a warm promote"], records[ours][2])
+        same = sorted(str(c) for c, _ in numbered) == sorted(str(c) for c, _ in before)
+        print(
+            f"ours, among {options.others} other services: {title}: {len(numbered)} API calls, {max(n for _, n in numbered)} round trips, "
+            f"ModifyRule in {switch_round(numbered)}: {'the same' if same else 'NOT the same'} as without them"
+        )
+
+
+asyncio.run(main())
