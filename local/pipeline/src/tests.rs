@@ -1,1 +1,10 @@
+//! The engine, driven by scripted hooks under tokio's paused clock.
 
+mod approvals;
+mod harness;
+mod jobs;
+mod locks;
+mod path;
+mod retries;
+mod shapes;
+mod stops;
