@@ -13,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import http1
 
@@ -52,8 +52,8 @@ def named(request):
         of_records = urlsplit(request.path).path.endswith(("/rrset", "/rrset/"))
         verb = "List" if request.method == "GET" else "Change"
         return service, verb + "ResourceRecordSets" if of_records else f"{request.method} {request.path}"
-    action = parse_qs(request.body.decode(errors="replace")).get("Action", [request.path])[0]
-    return service, action
+    _, _, action = request.body.partition(b"Action=")
+    return service, action.partition(b"&")[0].decode() or request.path
 
 
 class Answers:

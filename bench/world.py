@@ -1,13 +1,13 @@
 """The account that a record is made in: a simulator with a load balancer, and a service with two releases."""
 
 import asyncio
+import functools
 import hashlib
 import json
 import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import boto3
@@ -21,6 +21,7 @@ START_LIMIT_SECONDS = 60
 CALLS_LIMIT = 60  # of one function until it is done
 
 
+@functools.cache  # making one takes longer than a call
 def client(name, url):
     return boto3.client(
         name,
@@ -28,7 +29,7 @@ def client(name, url):
         region_name="us-east-1",
         aws_access_key_id="BENCH",
         aws_secret_access_key="bench",
-        config=Config(max_pool_connections=8, retries={"max_attempts": 1}),
+        config=Config(retries={"max_attempts": 1}),
     )
 
 
@@ -72,7 +73,7 @@ class World:
         ec2, elbv2 = client("ec2", self.url), client("elbv2", self.url)
         self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnets = [
-            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"]["SubnetId"]
+            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{n * 16}.0/20", AvailabilityZone=f"us-east-1{zone}")["Subnet"]["SubnetId"]
             for n, zone in enumerate("ab")
         ]
         self.group = ec2.create_security_group(GroupName="web", Description="web", VpcId=self.vpc)["GroupId"]
@@ -208,19 +209,16 @@ class World:
         elbv2 = client("elbv2", self.url)
         listeners = [self.make_listener(elbv2, f"other-{n}") for n in range(-(-count // 50))]
 
-        def add(n):
+        for n in range(count):
             service = f"other-{n}"
             group, _ = self.make_release(service, "r1", "product", instances=1)
-            client("elbv2", self.url).create_rule(
+            elbv2.create_rule(
                 ListenerArn=listeners[n // 50],
                 Priority=n % 50 + 1,
                 Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [f"{service}.example.com"]}}],
                 Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": group, "Weight": 100}]}}],
                 Tags=pairs({"pointsman:service": service, "pointsman:rule": "product"}),
             )
-
-        with ThreadPoolExecutor(2) as threads:
-            list(threads.map(add, range(count)))
 
 
 def pairs(tags):
