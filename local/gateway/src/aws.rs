@@ -10,7 +10,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 
-use crate::{Response, forward, protocol};
+use crate::xml::Element;
+use crate::{Request, Response, forward, protocol};
 
 /// No call of the simulator takes this long.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -20,20 +21,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub enum AwsError {
     /// AWS refused it, or failed.
     #[error("{service} {action}: {code}: {message}")]
-    Service {
-        service: String,
-        action: String,
-        status: u16,
-        code: String,
-        message: String,
-    },
+    Service { service: String, action: String, status: u16, code: String, message: String },
     /// No answer came.
     #[error("{service} {action}: no answer: {reason}")]
-    Connection {
-        service: String,
-        action: String,
-        reason: String,
-    },
+    Connection { service: String, action: String, reason: String },
 }
 
 impl AwsError {
@@ -68,6 +59,16 @@ impl Aws {
         }
     }
 
+    /// A client of moto itself that speaks for the caller of a request, over connections that exist.
+    pub(crate) fn for_caller(client: Client<HttpConnector, Full<Bytes>>, endpoint: &str, request: &Request) -> Self {
+        Self {
+            client,
+            endpoint: endpoint.to_owned(),
+            access_key: request.caller.clone(),
+            region: request.region.clone(),
+        }
+    }
+
     /// The same client in another region.
     #[must_use]
     pub fn in_region(mut self, region: &str) -> Self {
@@ -80,12 +81,7 @@ impl Aws {
     /// # Errors
     ///
     /// Where AWS refuses the call or does not answer.
-    pub async fn query(
-        &self,
-        service: &str,
-        action: &str,
-        parameters: &[(&str, &str)],
-    ) -> Result<String, AwsError> {
+    pub async fn query(&self, service: &str, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
         let version = match service {
             "ec2" => "2016-11-15",
             "elasticloadbalancing" => "2015-12-01",
@@ -102,13 +98,23 @@ impl Aws {
             .append_pair("Version", version)
             .extend_pairs(parameters)
             .finish();
-        let headers = headers(&[(
-            CONTENT_TYPE.as_str(),
-            "application/x-www-form-urlencoded; charset=utf-8",
-        )]);
-        self.send(service, action, Method::POST, "/", headers, body.into())
-            .await
-            .map(|response| text(&response))
+        let headers = headers(&[(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded; charset=utf-8")]);
+        self.send(service, action, Method::POST, "/", headers, body.into()).await.map(|response| text(&response))
+    }
+
+    /// Calls an action of the query protocol and reads its answer.
+    pub(crate) async fn query_xml(
+        &self,
+        service: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Element, AwsError> {
+        let text = self.query(service, action, parameters).await?;
+        Element::parse(&text).ok_or_else(|| AwsError::Connection {
+            service: service.to_owned(),
+            action: action.to_owned(),
+            reason: "the answer is no XML".to_owned(),
+        })
     }
 
     /// Calls an action of the JSON protocol by its target: `("ssm", "AmazonSSM.GetParameter", …)`.
@@ -117,29 +123,11 @@ impl Aws {
     ///
     /// Where AWS refuses the call or does not answer.
     pub async fn json(&self, service: &str, target: &str, input: Value) -> Result<Value, AwsError> {
-        let version = if matches!(service, "dynamodb" | "sqs") {
-            "1.0"
-        } else {
-            "1.1"
-        };
-        let headers = headers(&[
-            (
-                CONTENT_TYPE.as_str(),
-                &format!("application/x-amz-json-{version}"),
-            ),
-            ("x-amz-target", target),
-        ]);
+        let version = if matches!(service, "dynamodb" | "sqs") { "1.0" } else { "1.1" };
+        let headers =
+            headers(&[(CONTENT_TYPE.as_str(), &format!("application/x-amz-json-{version}")), ("x-amz-target", target)]);
         let action = target.rsplit('.').next().unwrap_or(target);
-        let response = self
-            .send(
-                service,
-                action,
-                Method::POST,
-                "/",
-                headers,
-                input.to_string().into(),
-            )
-            .await?;
+        let response = self.send(service, action, Method::POST, "/", headers, input.to_string().into()).await?;
         Ok(serde_json::from_slice(&response.body).unwrap_or(Value::Null))
     }
 
@@ -157,15 +145,7 @@ impl Aws {
         body: impl Into<Bytes>,
     ) -> Result<Response, AwsError> {
         let action = format!("{method} {path_and_query}");
-        self.send(
-            service,
-            &action,
-            method,
-            path_and_query,
-            headers(extra_headers),
-            body.into(),
-        )
-        .await
+        self.send(service, &action, method, path_and_query, headers(extra_headers), body.into()).await
     }
 
     async fn send(
@@ -178,11 +158,7 @@ impl Aws {
         body: Bytes,
     ) -> Result<Response, AwsError> {
         let attempt = self.try_send(service, method, path_and_query, headers, body);
-        let lost = |reason: String| AwsError::Connection {
-            service: service.into(),
-            action: action.into(),
-            reason,
-        };
+        let lost = |reason: String| AwsError::Connection { service: service.into(), action: action.into(), reason };
         let response = match tokio::time::timeout(TIMEOUT, attempt).await {
             Ok(Ok(response)) => response,
             Ok(Err(problem)) => return Err(lost(problem.to_string())),
@@ -195,9 +171,7 @@ impl Aws {
             service: service.to_owned(),
             action: action.to_owned(),
             status: response.status.as_u16(),
-            code: response
-                .error_code()
-                .unwrap_or_else(|| response.status.to_string()),
+            code: response.error_code().unwrap_or_else(|| response.status.to_string()),
             message: protocol::error_message(&response).unwrap_or_default(),
         })
     }
@@ -220,23 +194,14 @@ impl Aws {
             .uri(format!("{}{path_and_query}", self.endpoint))
             .body(Full::new(body))?;
         *request.headers_mut() = headers;
-        request
-            .headers_mut()
-            .insert(AUTHORIZATION, authorization.parse()?);
+        request.headers_mut().insert(AUTHORIZATION, authorization.parse()?);
         let (parts, body) = self.client.request(request).await?.into_parts();
-        Ok(Response {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.collect().await?.to_bytes(),
-        })
+        Ok(Response { status: parts.status, headers: parts.headers, body: body.collect().await?.to_bytes() })
     }
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    pairs
-        .iter()
-        .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
-        .collect()
+    pairs.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
 }
 
 fn text(response: &Response) -> String {

@@ -19,11 +19,7 @@ pub enum What {
     /// Refuses it as IAM would, naming action and resource.
     AccessDenied,
     /// Refuses it with any error.
-    Error {
-        status: u16,
-        code: String,
-        message: String,
-    },
+    Error { status: u16, code: String, message: String },
     /// Answers 500 with an error that says nothing.
     InternalError,
     /// Resets the connection; AWS never sees the call.
@@ -40,11 +36,7 @@ impl What {
     /// Any given error.
     #[must_use]
     pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self::Error {
-            status,
-            code: code.to_owned(),
-            message: message.to_owned(),
-        }
+        Self::Error { status, code: code.to_owned(), message: message.to_owned() }
     }
 }
 
@@ -80,15 +72,7 @@ impl Rule {
     /// Makes a rule for every call; the other methods narrow it.
     #[must_use]
     pub fn new(what: What) -> Self {
-        Self {
-            caller: None,
-            service: None,
-            action: None,
-            resource: None,
-            skip: 0,
-            times: None,
-            what,
-        }
+        Self { caller: None, service: None, action: None, resource: None, skip: 0, times: None, what }
     }
 
     /// A subnet whose zone has no capacity: `RunInstances` there fails with `InsufficientInstanceCapacity`.
@@ -100,10 +84,7 @@ impl Rule {
         );
         // AWS counts it among its server errors, so an SDK tries it again.
         let what = What::error(500, "InsufficientInstanceCapacity", &message);
-        Self::new(what)
-            .service("ec2")
-            .action("RunInstances")
-            .resource(subnet)
+        Self::new(what).service("ec2").action("RunInstances").resource(subnet)
     }
 
     /// Only calls signed with this access key id.
@@ -149,15 +130,11 @@ impl Rule {
     }
 
     fn matches(&self, request: &Request) -> bool {
-        let is =
-            |want: &Option<String>, have: &str| want.as_deref().is_none_or(|want| want == have);
+        let is = |want: &Option<String>, have: &str| want.as_deref().is_none_or(|want| want == have);
         is(&self.caller, &request.caller)
             && is(&self.service, &request.service)
             && is(&self.action, &request.action)
-            && self
-                .resource
-                .as_deref()
-                .is_none_or(|part| request.resources.iter().any(|name| name.contains(part)))
+            && self.resource.as_deref().is_none_or(|part| request.resources.iter().any(|name| name.contains(part)))
     }
 }
 
@@ -191,12 +168,7 @@ impl Faults {
         };
         rules.last += 1;
         let id = RuleId(rules.last);
-        rules.active.push(Active {
-            id,
-            rule,
-            matched: 0,
-            hits: 0,
-        });
+        rules.active.push(Active { id, rule, matched: 0, hits: 0 });
         id
     }
 
@@ -218,11 +190,7 @@ impl Faults {
     #[must_use]
     pub fn hits(&self, id: RuleId) -> u32 {
         let Ok(rules) = self.0.lock() else { return 0 };
-        rules
-            .active
-            .iter()
-            .find(|active| active.id == id)
-            .map_or(0, |active| active.hits)
+        rules.active.iter().find(|active| active.id == id).map_or(0, |active| active.hits)
     }
 
     /// What strikes this call, in the order in which the rules were added.
@@ -236,9 +204,7 @@ impl Faults {
                 continue;
             }
             active.matched += 1;
-            if active.matched > active.rule.skip
-                && active.rule.times.is_none_or(|times| active.hits < times)
-            {
+            if active.matched > active.rule.skip && active.rule.times.is_none_or(|times| active.hits < times) {
                 active.hits += 1;
                 strikes.push(active.rule.what.clone());
             }
@@ -258,21 +224,9 @@ pub(crate) fn refusal(what: &What, request: &Request) -> Option<crate::Response>
             let (status, code, message) = protocol::denied(request);
             (status, code.to_owned(), message)
         }
-        What::Error {
-            status,
-            code,
-            message,
-        } => (*status, code.clone(), message.clone()),
-        What::InternalError => (
-            500,
-            "InternalFailure".to_owned(),
-            "An internal error has occurred".to_owned(),
-        ),
-        What::Delay(_)
-        | What::ResetBefore
-        | What::ResetAfter
-        | What::Before(_)
-        | What::After(_) => return None,
+        What::Error { status, code, message } => (*status, code.clone(), message.clone()),
+        What::InternalError => (500, "InternalFailure".to_owned(), "An internal error has occurred".to_owned()),
+        What::Delay(_) | What::ResetBefore | What::ResetAfter | What::Before(_) | What::After(_) => return None,
     };
     Some(protocol::error(request, status, &code, &message))
 }

@@ -2,13 +2,18 @@
 
 use std::time::{Instant, SystemTime};
 
+use crate::aws::AwsError;
+use crate::ec2::Ec2;
+use crate::elbv2::Elbv2;
 use crate::fault::{self, Faults, What};
 use crate::forward::Upstream;
 use crate::health::Health;
 use crate::mount::Mounts;
 use crate::record::{Call, Record};
 use crate::request;
+use crate::route53::Route53;
 use crate::settings::Settings;
+use crate::tagging;
 use crate::{Request, Response};
 
 /// Everything that the calls of one gateway share.
@@ -19,6 +24,9 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) faults: Faults,
     pub(crate) settings: Settings,
+    pub(crate) ec2: Ec2,
+    pub(crate) elbv2: Elbv2,
+    pub(crate) route53: Route53,
 }
 
 /// How a call ends.
@@ -50,13 +58,8 @@ impl Shared {
             action: request.action,
             status,
             error,
-            fault: (!strikes.is_empty()).then(|| {
-                strikes
-                    .iter()
-                    .map(|what| format!("{what:?}"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            }),
+            fault: (!strikes.is_empty())
+                .then(|| strikes.iter().map(|what| format!("{what:?}")).collect::<Vec<_>>().join(", ")),
         });
         end
     }
@@ -81,17 +84,46 @@ impl Shared {
                 hook(request.clone()).await;
             }
         }
-        if strikes.iter().any(|what| matches!(what, What::ResetAfter)) {
-            End::Reset
-        } else {
-            End::Answer(response)
-        }
+        if strikes.iter().any(|what| matches!(what, What::ResetAfter)) { End::Reset } else { End::Answer(response) }
     }
 
     async fn answer(&self, request: &Request) -> Response {
         if let Some(handler) = self.mounts.find(&request.service) {
             return handler(request.clone()).await;
         }
-        self.upstream.send(request).await
+        let corrected = match request.service.as_str() {
+            "ec2" => self.ec2_answer(request).await,
+            "elasticloadbalancing" => self.elbv2.answer(request, &self.upstream, &self.health).await,
+            "route53" => self.route53.answer(request, &self.upstream, &self.settings).await,
+            "tagging" => tagging::answer(request, &self.upstream, &self.elbv2.usages).await,
+            "cloudformation" => {
+                // A stack may hold rules.
+                let response = self.upstream.send(request).await;
+                self.elbv2.usages.forget();
+                return response;
+            }
+            _ => return self.upstream.send(request).await,
+        };
+        // What moto refused on the way is what the caller is refused.
+        corrected.unwrap_or_else(|problem| match problem {
+            AwsError::Service { status, code, message, .. } => Response::error(request, status, &code, &message),
+            AwsError::Connection { reason, .. } => Response::error(request, 502, "SimulatorUnreachable", &reason),
+        })
+    }
+
+    /// EC2's answer; instances that it terminates also leave their target groups.
+    async fn ec2_answer(&self, request: &Request) -> Result<Response, AwsError> {
+        let leaving = if request.action == "TerminateInstances" {
+            self.elbv2.registered_in(request, &self.upstream, &request.resources).await?
+        } else {
+            Vec::new()
+        };
+        let response = self.ec2.answer(request, &self.upstream, &self.settings).await?;
+        if response.status.is_success() {
+            for (group, targets) in leaving {
+                self.elbv2.drain(request, &self.upstream, &group, targets).await?;
+            }
+        }
+        Ok(response)
     }
 }

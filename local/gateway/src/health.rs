@@ -17,11 +17,7 @@ impl Target {
     /// Names a target.
     #[must_use]
     pub fn new(target_group_arn: impl Into<String>, id: impl Into<String>, port: u16) -> Self {
-        Self {
-            target_group_arn: target_group_arn.into(),
-            id: id.into(),
-            port,
-        }
+        Self { target_group_arn: target_group_arn.into(), id: id.into(), port }
     }
 }
 
@@ -63,11 +59,7 @@ impl TargetHealth {
     /// A healthy target.
     #[must_use]
     pub fn healthy() -> Self {
-        Self {
-            state: State::Healthy,
-            reason: None,
-            description: None,
-        }
+        Self { state: State::Healthy, reason: None, description: None }
     }
 
     /// A target whose answer to the health check is a wrong one.
@@ -89,21 +81,13 @@ impl TargetHealth {
     /// A target that was registered and not checked yet.
     #[must_use]
     pub fn initial() -> Self {
-        Self::with(
-            State::Initial,
-            "Elb.RegistrationInProgress",
-            "Target registration is in progress",
-        )
+        Self::with(State::Initial, "Elb.RegistrationInProgress", "Target registration is in progress")
     }
 
     /// Any other state, with its reason.
     #[must_use]
     pub fn with(state: State, reason: &str, description: &str) -> Self {
-        Self {
-            state,
-            reason: Some(reason.to_owned()),
-            description: Some(description.to_owned()),
-        }
+        Self { state, reason: Some(reason.to_owned()), description: Some(description.to_owned()) }
     }
 }
 
@@ -156,11 +140,7 @@ impl Health {
         let Ok(table) = self.0.read() else {
             return Vec::new();
         };
-        table
-            .targets
-            .iter()
-            .map(|(target, health)| (target.clone(), health.clone()))
-            .collect()
+        table.targets.iter().map(|(target, health)| (target.clone(), health.clone())).collect()
     }
 
     fn write(&self, change: impl FnOnce(&mut Table)) {

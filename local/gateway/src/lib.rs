@@ -14,6 +14,8 @@
 //! ```
 
 pub mod aws;
+mod ec2;
+mod elbv2;
 pub mod fault;
 mod forward;
 mod handle;
@@ -24,8 +26,11 @@ mod mount;
 mod protocol;
 pub mod record;
 mod request;
+mod route53;
 mod server;
 mod settings;
+mod tagging;
+mod xml;
 
 pub use aws::{Aws, AwsError};
 pub use fault::{Faults, Rule, RuleId, What};
@@ -37,3 +42,6 @@ pub use protocol::Protocol;
 pub use record::{Call, Mark, Record};
 pub use server::Gateway;
 pub use settings::Settings;
+
+pub use bytes::Bytes;
+pub use hyper::{HeaderMap, Method, StatusCode};

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 
 use crate::protocol::{self, Protocol};
+use crate::xml::Element;
 
 /// A boxed future, as handlers and hooks return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,11 +41,7 @@ impl Request {
     /// Reads the parameters of a query-protocol call, in the order they were sent.
     #[must_use]
     pub fn form(&self) -> Vec<(String, String)> {
-        let source = if self.body.is_empty() {
-            self.query.as_bytes()
-        } else {
-            &self.body
-        };
+        let source = if self.body.is_empty() { self.query.as_bytes() } else { &self.body };
         form_urlencoded::parse(source).into_owned().collect()
     }
 
@@ -52,6 +49,12 @@ impl Request {
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The same call with other parameters of the query protocol.
+    pub(crate) fn with_form(&self, form: &[(String, String)]) -> Self {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        Self { query: String::new(), body: body.into(), method: Method::POST, ..self.clone() }
     }
 
     /// Reads a header as text.
@@ -63,9 +66,7 @@ impl Request {
     /// Reads one parameter of the query string.
     #[must_use]
     pub fn query_parameter(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
+        form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 }
 
@@ -115,6 +116,27 @@ impl Response {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }
+        self
+    }
+
+    /// Reads the body as XML; none where it is not.
+    pub(crate) fn xml_body(&self) -> Option<Element> {
+        Element::parse(std::str::from_utf8(&self.body).ok()?)
+    }
+
+    /// The same answer with its XML changed; unchanged where it is no XML.
+    pub(crate) fn changed(mut self, change: impl FnOnce(&mut Element)) -> Self {
+        if let Some(mut document) = self.xml_body() {
+            change(&mut document);
+            self.body = document.document().into();
+            return self.without_length();
+        }
+        self
+    }
+
+    /// The same answer without the length of an earlier body.
+    pub(crate) fn without_length(mut self) -> Self {
+        self.headers.remove(CONTENT_LENGTH);
         self
     }
 

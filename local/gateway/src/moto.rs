@@ -14,9 +14,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Why moto could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum MotoError {
-    #[error(
-        "could not start {python}; make the virtual environment first (`make`), or name it in POINTSMAN_VENV"
-    )]
+    #[error("could not start {python}; make the virtual environment first (`make`), or name it in POINTSMAN_VENV")]
     Spawn {
         python: PathBuf,
         #[source]
@@ -56,13 +54,8 @@ impl Moto {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| MotoError::Spawn {
-                python: python.clone(),
-                source,
-            })?;
-        let stdout = child.stdout.take().ok_or_else(|| MotoError::Ended {
-            python: python.clone(),
-        })?;
+            .map_err(|source| MotoError::Spawn { python: python.clone(), source })?;
+        let stdout = child.stdout.take().ok_or_else(|| MotoError::Ended { python: python.clone() })?;
         let mut lines = BufReader::new(stdout).lines();
         let port = tokio::time::timeout(START_TIMEOUT, lines.next_line())
             .await
@@ -73,10 +66,7 @@ impl Moto {
             .ok_or(MotoError::Ended { python })?;
         // moto prints now and then; a closed pipe would fail its calls.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self {
-            url: format!("http://127.0.0.1:{port}"),
-            _child: child,
-        })
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), _child: child })
     }
 
     /// Where it serves.

@@ -54,17 +54,14 @@ pub(crate) fn error(request: &Request, status: u16, code: &str, message: &str) -
                  <Message>{message_xml}</Message><RequestId>{id}</RequestId></Error>"
             ),
         ),
-        Protocol::Json => Response::new(
-            status,
-            "application/x-amz-json-1.1",
-            json!({"__type": code, "message": message}).to_string(),
-        )
-        .with_header("x-amzn-errortype", code),
+        Protocol::Json => {
+            Response::new(status, "application/x-amz-json-1.1", json!({"__type": code, "message": message}).to_string())
+                .with_header("x-amzn-errortype", code)
+        }
         Protocol::RestJson => {
             let kind = if status >= 500 { "Service" } else { "User" };
             let body = json!({"Type": kind, "message": message, "Message": message});
-            Response::new(status, "application/json", body.to_string())
-                .with_header("x-amzn-errortype", code)
+            Response::new(status, "application/json", body.to_string()).with_header("x-amzn-errortype", code)
         }
         Protocol::Cbor => {
             let mut body = vec![0xa2]; // A map of two.
@@ -83,12 +80,7 @@ pub(crate) fn error_code(response: &Response) -> Option<String> {
     if response.status.as_u16() < 400 {
         return None;
     }
-    let header = |name: &str| {
-        response
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(kind) = header("x-amzn-errortype") {
         return Some(bare(kind));
     }
@@ -98,10 +90,7 @@ pub(crate) fn error_code(response: &Response) -> Option<String> {
     let text = std::str::from_utf8(&response.body).ok()?;
     if text.trim_start().starts_with('{') {
         let value: Value = serde_json::from_str(text).ok()?;
-        return ["__type", "code", "Code"]
-            .iter()
-            .find_map(|key| value.get(key)?.as_str())
-            .map(bare);
+        return ["__type", "code", "Code"].iter().find_map(|key| value.get(key)?.as_str()).map(bare);
     }
     between(text, "<Code>", "</Code>").map(str::to_owned)
 }
@@ -111,10 +100,7 @@ pub(crate) fn error_message(response: &Response) -> Option<String> {
     let text = std::str::from_utf8(&response.body).ok()?;
     if text.trim_start().starts_with('{') {
         let value: Value = serde_json::from_str(text).ok()?;
-        return ["message", "Message"]
-            .iter()
-            .find_map(|key| value.get(key)?.as_str())
-            .map(str::to_owned);
+        return ["message", "Message"].iter().find_map(|key| value.get(key)?.as_str()).map(str::to_owned);
     }
     let text = between(text, "<Message>", "</Message>")?;
     Some(
@@ -133,9 +119,7 @@ pub(crate) fn throttled(request: &Request) -> (u16, &'static str, &'static str) 
         (Protocol::S3, _) => (503, "SlowDown", "Please reduce your request rate."),
         (Protocol::RestJson, "lambda") => (429, "TooManyRequestsException", "Rate Exceeded."),
         (Protocol::Json | Protocol::RestJson, _) => (400, "ThrottlingException", "Rate exceeded"),
-        (Protocol::Query | Protocol::RestXml | Protocol::Cbor, _) => {
-            (400, "Throttling", "Rate exceeded")
-        }
+        (Protocol::Query | Protocol::RestXml | Protocol::Cbor, _) => (400, "Throttling", "Rate exceeded"),
     }
 }
 
@@ -146,43 +130,31 @@ pub(crate) fn denied(request: &Request) -> (u16, &'static str, String) {
         "tagging" => "tag",
         other => other,
     };
-    let resource = if request.resources.is_empty() {
-        "*".to_owned()
-    } else {
-        request.resources.join(", ")
-    };
+    let resource = if request.resources.is_empty() { "*".to_owned() } else { request.resources.join(", ") };
     let message = format!(
         "User: arn:aws:sts::123456789012:assumed-role/{0}/{0} is not authorized to perform: {prefix}:{1} on resource: \
          {resource} because no identity-based policy allows the {prefix}:{1} action",
         request.caller, request.action
     );
     match (request.protocol, request.service.as_str()) {
-        (Protocol::Ec2, _) => (
-            403,
-            "UnauthorizedOperation",
-            format!("You are not authorized to perform this operation. {message}"),
-        ),
+        (Protocol::Ec2, _) => {
+            (403, "UnauthorizedOperation", format!("You are not authorized to perform this operation. {message}"))
+        }
         (_, "sns") => (403, "AuthorizationError", message),
         (Protocol::Json, _) => (400, "AccessDeniedException", message),
         (Protocol::RestJson, _) => (403, "AccessDeniedException", message),
-        (Protocol::Query | Protocol::RestXml | Protocol::S3 | Protocol::Cbor, _) => {
-            (403, "AccessDenied", message)
-        }
+        (Protocol::Query | Protocol::RestXml | Protocol::S3 | Protocol::Cbor, _) => (403, "AccessDenied", message),
     }
 }
 
 /// A fresh request id, as a header's value.
 pub(crate) fn request_id() -> HeaderValue {
-    HeaderValue::from_str(&uuid::Uuid::new_v4().to_string())
-        .unwrap_or(HeaderValue::from_static("-"))
+    HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// Escapes text for XML.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

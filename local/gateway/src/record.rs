@@ -63,10 +63,7 @@ pub struct Record {
 
 impl Default for Record {
     fn default() -> Self {
-        Self {
-            calls: Arc::default(),
-            sender: broadcast::Sender::new(SUBSCRIBER_BACKLOG),
-        }
+        Self { calls: Arc::default(), sender: broadcast::Sender::new(SUBSCRIBER_BACKLOG) }
     }
 }
 
@@ -74,10 +71,7 @@ impl Record {
     /// Lists all calls since the start or the last `clear`, in the order in which they ended.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.calls
-            .lock()
-            .map(|calls| calls.calls.clone())
-            .unwrap_or_default()
+        self.calls.lock().map(|calls| calls.calls.clone()).unwrap_or_default()
     }
 
     /// Forgets all calls.
@@ -90,12 +84,7 @@ impl Record {
     /// Marks this moment.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark(
-            self.calls
-                .lock()
-                .map(|calls| calls.last)
-                .unwrap_or_default(),
-        )
+        Mark(self.calls.lock().map(|calls| calls.last).unwrap_or_default())
     }
 
     /// Lists the calls that came in after a mark.
@@ -103,14 +92,7 @@ impl Record {
     pub fn since(&self, mark: Mark) -> Vec<Call> {
         self.calls
             .lock()
-            .map(|calls| {
-                calls
-                    .calls
-                    .iter()
-                    .filter(|call| call.number > mark.0)
-                    .cloned()
-                    .collect()
-            })
+            .map(|calls| calls.calls.iter().filter(|call| call.number > mark.0).cloned().collect())
             .unwrap_or_default()
     }
 

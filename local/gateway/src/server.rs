@@ -19,9 +19,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::ec2::Ec2;
+use crate::elbv2::Elbv2;
 use crate::forward::Upstream;
 use crate::handle::{End, Shared};
 use crate::mount::{Handler, Mounts};
+use crate::route53::Route53;
 use crate::{Aws, Call, Faults, Health, Record, Settings, request};
 
 /// A running gateway. It stops when it is dropped.
@@ -47,13 +50,12 @@ impl Gateway {
             health: Health::default(),
             faults: Faults::default(),
             settings: Settings::default(),
+            ec2: Ec2::default(),
+            elbv2: Elbv2::default(),
+            route53: Route53::default(),
         });
         let server = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self {
-            url,
-            shared,
-            server,
-        })
+        Ok(Self { url, shared, server })
     }
 
     /// Where the SDK reaches it: the value for `AWS_ENDPOINT_URL`.
@@ -134,16 +136,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let reset = Arc::new(AtomicBool::new(false));
-    let connection = Connection {
-        stream,
-        reset: Arc::clone(&reset),
-    };
-    let service =
-        service_fn(move |request| answer(request, Arc::clone(&shared), Arc::clone(&reset)));
+    let connection = Connection { stream, reset: Arc::clone(&reset) };
+    let service = service_fn(move |request| answer(request, Arc::clone(&shared), Arc::clone(&reset)));
     // An error is the caller's going away, or a reset of our own: nobody is left to be told.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(connection), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
 }
 
 async fn answer(
@@ -195,11 +191,7 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

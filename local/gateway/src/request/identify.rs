@@ -36,8 +36,8 @@ pub(crate) fn read(parts: Parts, body: Bytes) -> Request {
 /// Whether a call changes anything. What only reads is known by the first word of its name.
 pub(crate) fn mutates(request: &Request) -> bool {
     const READS: [&str; 16] = [
-        "Describe", "Get", "List", "Head", "Query", "Scan", "BatchGet", "Search", "Lookup",
-        "Select", "Test", "Validate", "Filter", "Simulate", "Receive", "?",
+        "Describe", "Get", "List", "Head", "Query", "Scan", "BatchGet", "Search", "Lookup", "Select", "Test",
+        "Validate", "Filter", "Simulate", "Receive", "?",
     ];
     !READS.iter().any(|word| request.action.starts_with(word))
 }
@@ -51,9 +51,7 @@ struct Scope {
 
 /// Reads the credential scope: `<access key>/<date>/<region>/<service>/aws4_request`.
 fn scope(headers: &HeaderMap, query: &str) -> Scope {
-    let authorization = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok());
+    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
     let credential = authorization
         .and_then(|text| text.split_once("Credential="))
         .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or(rest).to_owned())
@@ -62,22 +60,16 @@ fn scope(headers: &HeaderMap, query: &str) -> Scope {
                 .find(|(key, _)| key.eq_ignore_ascii_case("x-amz-credential"))
                 .map(|(_, value)| value.into_owned())
         });
-    let unsigned = Scope {
-        caller: "-".to_owned(),
-        region: "us-east-1".to_owned(),
-        service: String::new(),
-    };
+    let unsigned = Scope { caller: "-".to_owned(), region: "us-east-1".to_owned(), service: String::new() };
     let Some(credential) = credential else {
         return unsigned;
     };
     // The access key id comes first and has no slash; the rest is read from the end.
     let fields: Vec<&str> = credential.split('/').collect();
     match fields.as_slice() {
-        [caller, _date, region, service, _end] => Scope {
-            caller: (*caller).to_owned(),
-            region: (*region).to_owned(),
-            service: service.to_ascii_lowercase(),
-        },
+        [caller, _date, region, service, _end] => {
+            Scope { caller: (*caller).to_owned(), region: (*region).to_owned(), service: service.to_ascii_lowercase() }
+        }
         _ => unsigned,
     }
 }
@@ -99,11 +91,7 @@ fn unsigned_service(request: &Request) -> String {
     if request.path.starts_with("/2013-04-01/") {
         return "route53".to_owned();
     }
-    if request.path.starts_with("/moto-api") {
-        "moto".to_owned()
-    } else {
-        "s3".to_owned()
-    }
+    if request.path.starts_with("/moto-api") { "moto".to_owned() } else { "s3".to_owned() }
 }
 
 fn operation(request: &Request) -> (Protocol, String) {
@@ -112,32 +100,17 @@ fn operation(request: &Request) -> (Protocol, String) {
         return (Protocol::Cbor, action.to_owned());
     }
     if let Some(target) = request.header("x-amz-target") {
-        return (
-            Protocol::Json,
-            target.rsplit('.').next().unwrap_or(target).to_owned(),
-        );
+        return (Protocol::Json, target.rsplit('.').next().unwrap_or(target).to_owned());
     }
     match request.service.as_str() {
         "s3" => (Protocol::S3, s3(request).to_owned()),
         "route53" => (Protocol::RestXml, route53(request).to_owned()),
         "lambda" => (Protocol::RestJson, lambda(request).to_owned()),
         service => {
-            let protocol = if service == "ec2" {
-                Protocol::Ec2
-            } else {
-                Protocol::Query
-            };
-            let action = request
-                .form()
-                .into_iter()
-                .find(|(key, _)| key == "Action")
-                .map(|(_, value)| value);
+            let protocol = if service == "ec2" { Protocol::Ec2 } else { Protocol::Query };
+            let action = request.form().into_iter().find(|(key, _)| key == "Action").map(|(_, value)| value);
             let unknown = || {
-                if request.path == "/" {
-                    "?".to_owned()
-                } else {
-                    format!("{} {}", request.method, request.path)
-                }
+                if request.path == "/" { "?".to_owned() } else { format!("{} {}", request.method, request.path) }
             };
             (protocol, action.unwrap_or_else(unknown))
         }
@@ -145,10 +118,7 @@ fn operation(request: &Request) -> (Protocol, String) {
 }
 
 fn route53(request: &Request) -> &'static str {
-    let path = request
-        .path
-        .strip_prefix("/2013-04-01/")
-        .unwrap_or(&request.path);
+    let path = request.path.strip_prefix("/2013-04-01/").unwrap_or(&request.path);
     let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     match (request.method.as_str(), parts.as_slice()) {
         ("POST", ["hostedzone", _, "rrset"]) => "ChangeResourceRecordSets",
@@ -182,8 +152,7 @@ fn lambda(request: &Request) -> &'static str {
 }
 
 fn s3(request: &Request) -> &'static str {
-    let has =
-        |name: &str| form_urlencoded::parse(request.query.as_bytes()).any(|(key, _)| key == name);
+    let has = |name: &str| form_urlencoded::parse(request.query.as_bytes()).any(|(key, _)| key == name);
     let mut parts = request.path.trim_start_matches('/').splitn(2, '/');
     let bucket = parts.next().is_some_and(|name| !name.is_empty());
     let key = parts.next().is_some_and(|name| !name.is_empty());

@@ -78,10 +78,9 @@ pub(crate) fn of(request: &Request) -> Vec<String> {
     match request.protocol {
         Protocol::Ec2 | Protocol::Query => of_form(request),
         Protocol::Json => of_json(&request.json()),
-        Protocol::RestXml => path_part(request, "hostedzone")
-            .or_else(|| path_part(request, "change"))
-            .into_iter()
-            .collect(),
+        Protocol::RestXml => {
+            path_part(request, "hostedzone").or_else(|| path_part(request, "change")).into_iter().collect()
+        }
         Protocol::RestJson => path_part(request, "functions").into_iter().collect(),
         Protocol::S3 => Some(request.path.trim_matches('/'))
             .filter(|path| !path.is_empty())
@@ -105,8 +104,7 @@ pub(crate) fn tags(request: &Request) -> BTreeMap<String, String> {
 fn of_form(request: &Request) -> Vec<String> {
     let mut found = Vec::new();
     for (key, value) in request.form() {
-        if PARAMETERS.contains(&bare(&key).as_str()) && !value.is_empty() && !found.contains(&value)
-        {
+        if PARAMETERS.contains(&bare(&key).as_str()) && !value.is_empty() && !found.contains(&value) {
             found.push(value);
         }
     }
@@ -115,10 +113,7 @@ fn of_form(request: &Request) -> Vec<String> {
 
 /// Drops list indexes: `Targets.member.1.Id` is `Targets.Id`.
 fn bare(key: &str) -> String {
-    let names: Vec<&str> = key
-        .split('.')
-        .filter(|part| *part != "member" && part.parse::<u32>().is_err())
-        .collect();
+    let names: Vec<&str> = key.split('.').filter(|part| *part != "member" && part.parse::<u32>().is_err()).collect();
     names.join(".")
 }
 
@@ -127,19 +122,13 @@ fn of_json(input: &Value) -> Vec<String> {
     for key in KEYS {
         match input.get(key) {
             Some(Value::String(name)) => found.push(name.clone()),
-            Some(Value::Array(names)) => {
-                found.extend(names.iter().filter_map(Value::as_str).map(str::to_owned))
-            }
+            Some(Value::Array(names)) => found.extend(names.iter().filter_map(Value::as_str).map(str::to_owned)),
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {}
         }
     }
     // The key of a DynamoDB item tells whose it is.
     if let Some(Value::Object(key)) = input.get("Key") {
-        found.extend(
-            key.values()
-                .filter_map(|value| value.get("S")?.as_str())
-                .map(str::to_owned),
-        );
+        found.extend(key.values().filter_map(|value| value.get("S")?.as_str()).map(str::to_owned));
     }
     found
 }
@@ -152,10 +141,7 @@ fn form_tags(form: &[(String, String)]) -> BTreeMap<String, String> {
             continue;
         };
         let wanted = format!("{prefix}.Value");
-        let value = form
-            .iter()
-            .find(|(key, _)| *key == wanted)
-            .map(|(_, value)| value.clone());
+        let value = form.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.clone());
         tags.insert(name.clone(), value.unwrap_or_default());
     }
     tags
@@ -164,33 +150,18 @@ fn form_tags(form: &[(String, String)]) -> BTreeMap<String, String> {
 fn json_tags(input: &Value) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match input.get("Tags").or_else(|| input.get("tags")) {
-        Some(Value::Object(tags)) => tags
-            .iter()
-            .map(|(key, value)| (key.clone(), text(value)))
-            .collect(),
+        Some(Value::Object(tags)) => tags.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
         Some(Value::Array(tags)) => {
-            let field = |tag: &Value, upper: &str, lower: &str| {
-                tag.get(upper).or_else(|| tag.get(lower)).map(text)
-            };
+            let field = |tag: &Value, upper: &str, lower: &str| tag.get(upper).or_else(|| tag.get(lower)).map(text);
             tags.iter()
-                .filter_map(|tag| {
-                    Some((
-                        field(tag, "Key", "key")?,
-                        field(tag, "Value", "value").unwrap_or_default(),
-                    ))
-                })
+                .filter_map(|tag| Some((field(tag, "Key", "key")?, field(tag, "Value", "value").unwrap_or_default())))
                 .collect()
         }
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => {
-            BTreeMap::new()
-        }
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => BTreeMap::new(),
     }
 }
 
 fn path_part(request: &Request, after: &str) -> Option<String> {
     let mut parts = request.path.split('/').skip_while(|part| *part != after);
-    parts
-        .nth(1)
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
+    parts.nth(1).filter(|part| !part.is_empty()).map(str::to_owned)
 }

@@ -9,54 +9,22 @@ use crate::stage::stage;
 async fn every_protocol_reaches_moto() {
     let stage = stage().await;
     let aws = &stage.aws;
-    assert!(
-        aws.query("sts", "GetCallerIdentity", &[])
-            .await
-            .unwrap()
-            .contains("123456789012")
-    );
+    assert!(aws.query("sts", "GetCallerIdentity", &[]).await.unwrap().contains("123456789012"));
     let put = json!({"Name": "/forwarded", "Value": "v", "Type": "String"});
-    aws.json("ssm", "AmazonSSM.PutParameter", put)
-        .await
-        .unwrap();
-    let got = aws
-        .json(
-            "ssm",
-            "AmazonSSM.GetParameter",
-            json!({"Name": "/forwarded"}),
-        )
-        .await
-        .unwrap();
+    aws.json("ssm", "AmazonSSM.PutParameter", put).await.unwrap();
+    let got = aws.json("ssm", "AmazonSSM.GetParameter", json!({"Name": "/forwarded"})).await.unwrap();
     assert_eq!(got["Parameter"]["Value"], "v");
-    aws.rest("s3", Method::PUT, "/forwarded", &[], "")
-        .await
-        .unwrap();
-    aws.rest("s3", Method::PUT, "/forwarded/a%20b", &[], "body")
-        .await
-        .unwrap();
-    let read = aws
-        .rest("s3", Method::GET, "/forwarded/a%20b", &[], "")
-        .await
-        .unwrap();
+    aws.rest("s3", Method::PUT, "/forwarded", &[], "").await.unwrap();
+    aws.rest("s3", Method::PUT, "/forwarded/a%20b", &[], "body").await.unwrap();
+    let read = aws.rest("s3", Method::GET, "/forwarded/a%20b", &[], "").await.unwrap();
     assert_eq!(read.body, "body");
 
-    let missing = aws
-        .json("ssm", "AmazonSSM.GetParameter", json!({"Name": "/missing"}))
-        .await
-        .unwrap_err();
+    let missing = aws.json("ssm", "AmazonSSM.GetParameter", json!({"Name": "/missing"})).await.unwrap_err();
     assert_eq!(missing.code(), Some("ParameterNotFound"));
 
     let calls = stage.gateway.calls();
-    let seen: Vec<_> = calls
-        .iter()
-        .map(|call| {
-            (
-                call.service.as_str(),
-                call.action.as_str(),
-                call.resource.as_str(),
-            )
-        })
-        .collect();
+    let seen: Vec<_> =
+        calls.iter().map(|call| (call.service.as_str(), call.action.as_str(), call.resource.as_str())).collect();
     assert_eq!(
         seen,
         [

@@ -6,10 +6,8 @@ use gateway::{Aws, Gateway, Moto};
 
 /// Where the Python virtual environment with moto is.
 pub fn venv() -> PathBuf {
-    std::env::var_os("POINTSMAN_VENV").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv")),
-        PathBuf::from,
-    )
+    std::env::var_os("POINTSMAN_VENV")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv")), PathBuf::from)
 }
 
 /// A gateway and a client of it.
@@ -25,9 +23,5 @@ pub async fn stage() -> Stage {
     let moto = Moto::start(&venv()).await.unwrap();
     let gateway = Gateway::start(moto.url()).await.unwrap();
     let aws = gateway.aws("TESTER");
-    Stage {
-        gateway,
-        aws,
-        _moto: moto,
-    }
+    Stage { gateway, aws, _moto: moto }
 }

@@ -1,0 +1,70 @@
+//! EC2 as AWS has it, where moto does otherwise.
+
+mod addresses;
+mod instances;
+mod launch;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::aws::AwsError;
+use crate::forward::Upstream;
+use crate::settings::Settings;
+use crate::{Request, Response};
+
+/// What the gateway remembers of EC2.
+#[derive(Default)]
+pub(crate) struct Ec2 {
+    tokens: tokio::sync::Mutex<HashMap<launch::Token, launch::Launch>>,
+    launched: Mutex<HashMap<String, Instant>>,
+}
+
+impl Ec2 {
+    /// Answers a call as AWS would.
+    pub(crate) async fn answer(
+        &self,
+        request: &Request,
+        moto: &Upstream,
+        settings: &Settings,
+    ) -> Result<Response, AwsError> {
+        if let Some(late) = self.not_seen_yet(request, settings) {
+            return Ok(late);
+        }
+        match request.action.as_str() {
+            "RunInstances" => self.run_instances(request, moto).await,
+            "DescribeInstances" => self.describe_instances(request, moto, settings).await,
+            "DescribeInstanceStatus" => self.describe_instance_status(request, moto, settings).await,
+            "CreateTags" => instances::create_tags(request, moto).await,
+            "AssociateAddress" => addresses::associate(request, moto).await,
+            "TerminateInstances" => addresses::terminate(request, moto).await,
+            _ => Ok(moto.send(request).await),
+        }
+    }
+
+    /// How long ago an instance was launched through this gateway.
+    fn age(&self, instance: &str) -> Option<Duration> {
+        let launched = self.launched.lock().ok()?;
+        launched.get(instance).map(Instant::elapsed)
+    }
+
+    fn is_younger(&self, instance: &str, than: Duration) -> bool {
+        !than.is_zero() && self.age(instance).is_some_and(|age| age < than)
+    }
+}
+
+/// The values of a list parameter: `InstanceId.1`, `InstanceId.2` …
+fn list<'a>(form: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    form.iter()
+        .filter(|(key, _)| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || is_index(rest)))
+        .map(|(_, value)| value.as_str())
+        .collect()
+}
+
+fn is_index(rest: &str) -> bool {
+    rest.strip_prefix('.').is_some_and(|index| index.parse::<u32>().is_ok())
+}
+
+fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}

@@ -1,0 +1,102 @@
+//! Instances that are new: seen late, still initializing; and tags of instances that are not there.
+
+use super::{Ec2, list};
+use crate::aws::AwsError;
+use crate::forward::Upstream;
+use crate::settings::Settings;
+use crate::xml::Element;
+use crate::{Request, Response};
+
+impl Ec2 {
+    /// Refuses a call that names an instance too young to be seen everywhere.
+    pub(super) fn not_seen_yet(&self, request: &Request, settings: &Settings) -> Option<Response> {
+        let late = settings.instances_seen_late();
+        if late.is_zero() {
+            return None;
+        }
+        let instance = request.resources.iter().find(|id| id.starts_with("i-") && self.is_younger(id, late))?;
+        Some(no_such_instance(request, instance))
+    }
+
+    pub(super) async fn describe_instances(
+        &self,
+        request: &Request,
+        moto: &Upstream,
+        settings: &Settings,
+    ) -> Result<Response, AwsError> {
+        let response = moto.send(request).await;
+        let late = settings.instances_seen_late();
+        if late.is_zero() || !response.status.is_success() {
+            return Ok(response);
+        }
+        Ok(response.changed(|answer| {
+            if let Some(reservations) = answer.find_mut("reservationSet") {
+                for reservation in &mut reservations.children {
+                    if let Some(instances) = reservation.find_mut("instancesSet") {
+                        instances.children.retain(|instance| !self.is_younger(instance.text_of("instanceId"), late));
+                    }
+                }
+                reservations.children.retain(|reservation| !reservation.items("instancesSet").is_empty());
+            }
+        }))
+    }
+
+    pub(super) async fn describe_instance_status(
+        &self,
+        request: &Request,
+        moto: &Upstream,
+        settings: &Settings,
+    ) -> Result<Response, AwsError> {
+        let response = moto.send(request).await;
+        let (late, initializing) = (settings.instances_seen_late(), settings.status_initializing());
+        if (late.is_zero() && initializing.is_zero()) || !response.status.is_success() {
+            return Ok(response);
+        }
+        Ok(response.changed(|answer| {
+            let Some(statuses) = answer.find_mut("instanceStatusSet") else {
+                return;
+            };
+            statuses.children.retain(|status| !self.is_younger(status.text_of("instanceId"), late));
+            for status in &mut statuses.children {
+                if self.is_younger(status.text_of("instanceId"), initializing) {
+                    for check in ["instanceStatus", "systemStatus"] {
+                        status.set(initializing_check(check));
+                    }
+                }
+            }
+        }))
+    }
+}
+
+fn initializing_check(name: &str) -> Element {
+    let reachability =
+        Element::node("item", vec![Element::leaf("name", "reachability"), Element::leaf("status", "initializing")]);
+    Element::node(name, vec![Element::node("details", vec![reachability]), Element::leaf("status", "initializing")])
+}
+
+/// Refuses tags for what does not exist, and tags that are AWS's own; moto takes both.
+pub(super) async fn create_tags(request: &Request, moto: &Upstream) -> Result<Response, AwsError> {
+    let form = request.form();
+    let aws = moto.aws(request);
+    if let Some((_, key)) = form.iter().find(|(name, key)| name.ends_with(".Key") && key.starts_with("aws:")) {
+        let message = format!(
+            "Value ( {key} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"
+        );
+        return Ok(Response::error(request, 400, "InvalidParameterValue", &message));
+    }
+    for id in list(&form, "ResourceId") {
+        let (action, parameter) = match id.split('-').next() {
+            Some("i") => ("DescribeInstances", "InstanceId.1"),
+            Some("vol") => ("DescribeVolumes", "VolumeId.1"),
+            Some("eipalloc") => ("DescribeAddresses", "AllocationId.1"),
+            _ => continue,
+        };
+        // The refusal of the description is the one that AWS gives for the tags.
+        aws.query("ec2", action, &[(parameter, id)]).await?;
+    }
+    Ok(moto.send(request).await)
+}
+
+fn no_such_instance(request: &Request, id: &str) -> Response {
+    Response::error(request, 400, "InvalidInstanceID.NotFound", &format!("The instance ID '{id}' does not exist"))
+}
