@@ -36,11 +36,12 @@ async fn answer(functions: &Functions, request: &Request) -> Response {
             let all: Vec<Value> = functions.specs().map(configuration).collect();
             json_response(200, &json!({"Functions": all}))
         }
-        (&Method::GET, ["2015-03-31", "functions", function]) => {
-            look(functions, request, &name_of(function), |spec| {
-                json!({"Configuration": configuration(spec), "Tags": {}})
-            })
-        }
+        (&Method::GET, ["2015-03-31", "functions", function]) => look(
+            functions,
+            request,
+            &name_of(function),
+            |spec| json!({"Configuration": configuration(spec), "Tags": {}}),
+        ),
         (&Method::GET, ["2015-03-31", "functions", function, "configuration"]) => {
             look(functions, request, &name_of(function), configuration)
         }
@@ -104,19 +105,12 @@ fn answered(request: &Request, answer: &Answer) -> Response {
 fn refusal(request: &Request, error: &InvokeError) -> Response {
     match error {
         InvokeError::NotFound(name) => not_found(request, name),
-        InvokeError::Throttled => {
-            Response::error(request, 429, "TooManyRequestsException", "Rate Exceeded.")
-        }
+        InvokeError::Throttled => Response::error(request, 429, "TooManyRequestsException", "Rate Exceeded."),
         InvokeError::Stopped => Response::error(request, 500, "ServiceException", &error.to_string()),
     }
 }
 
-fn look(
-    functions: &Functions,
-    request: &Request,
-    name: &str,
-    show: impl Fn(&FunctionSpec) -> Value,
-) -> Response {
+fn look(functions: &Functions, request: &Request, name: &str, show: impl Fn(&FunctionSpec) -> Value) -> Response {
     match functions.spec(name) {
         Some(spec) => json_response(200, &show(spec)),
         None => not_found(request, name),

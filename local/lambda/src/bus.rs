@@ -111,9 +111,7 @@ impl Bus {
     #[must_use]
     pub fn schedules(&self) -> Vec<(String, Option<Duration>)> {
         let interval = |rule: &Rule| match &rule.trigger {
-            Trigger::Schedule { every, .. } | Trigger::Scheduler { every, .. } => {
-                Some((rule.name.clone(), *every))
-            }
+            Trigger::Schedule { every, .. } | Trigger::Scheduler { every, .. } => Some((rule.name.clone(), *every)),
             Trigger::Pattern(_) => None,
         };
         self.0.rules.iter().filter_map(interval).collect()

@@ -27,18 +27,9 @@ pub enum TemplateError {
     #[error("{file} is neither YAML nor JSON: {reason}")]
     Parse { file: String, reason: String },
     #[error("{file}: {at} refers to {name}, and nothing is known by that name. Known are: {known}")]
-    UnknownName {
-        file: String,
-        at: String,
-        name: String,
-        known: String,
-    },
+    UnknownName { file: String, at: String, name: String, known: String },
     #[error("{file}: {at}: {problem}")]
-    Wrong {
-        file: String,
-        at: String,
-        problem: String,
-    },
+    Wrong { file: String, at: String, problem: String },
 }
 
 /// What `Ref`, `Fn::GetAtt` and `Fn::Sub` give for the names of a template.
@@ -64,10 +55,7 @@ impl Names {
             ("AWS::StackName", "pointsman"),
             ("AWS::StackId", &stack),
         ];
-        let values = pseudo
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), Value::from(value)))
-            .collect();
+        let values = pseudo.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
         Self { values }
     }
 
@@ -85,9 +73,7 @@ impl Names {
 
     /// Adds a name unless it has a value: what the caller says goes before what can be derived.
     pub fn set_default(&mut self, name: &str, value: impl Into<Value>) {
-        self.values
-            .entry(name.to_owned())
-            .or_insert_with(|| value.into());
+        self.values.entry(name.to_owned()).or_insert_with(|| value.into());
     }
 
     #[must_use]
@@ -131,24 +117,15 @@ impl Document {
     /// Reads a template from a file.
     pub fn read(path: &Path, names: &Names) -> Result<Self, TemplateError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| TemplateError::Read {
-            file: file.clone(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| TemplateError::Read { file: file.clone(), source })?;
         Self::parse(&file, &text, names)
     }
 
     /// Reads a template from its text; `file` is only for the messages.
     pub fn parse(file: &str, text: &str, names: &Names) -> Result<Self, TemplateError> {
-        let body = yaml::parse(text).map_err(|reason| TemplateError::Parse {
-            file: file.to_owned(),
-            reason,
-        })?;
-        Ok(Self {
-            file: file.to_owned(),
-            body,
-            names: names.clone(),
-        })
+        let body = yaml::parse(text).map_err(|reason| TemplateError::Parse { file: file.to_owned(), reason })?;
+        Ok(Self { file: file.to_owned(), body, names: names.clone() })
     }
 
     #[must_use]
@@ -204,11 +181,7 @@ impl Document {
 
     /// A top-level section (`Resources`, `Globals`, `Outputs`) as it is written.
     pub fn section(&self, name: &str) -> impl Iterator<Item = (&String, &Value)> {
-        self.body
-            .get(name)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
+        self.body.get(name).and_then(Value::as_object).into_iter().flatten()
     }
 
     /// The value of an output, resolved.
@@ -223,15 +196,10 @@ impl Document {
     /// What `Ref` gives for a parameter, a resource or a pseudo parameter.
     pub fn reference(&self, at: &str, name: &str) -> Result<Value, TemplateError> {
         let parameter = self.body.get("Parameters").and_then(|all| all.get(name));
-        let kind = parameter
-            .and_then(|parameter| parameter.get("Type"))
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let kind = parameter.and_then(|parameter| parameter.get("Type")).and_then(Value::as_str).unwrap_or_default();
         // The default of such a parameter is the name of an SSM parameter, not its value.
         let stands_for_itself = !kind.starts_with("AWS::SSM::Parameter::Value");
-        let default = parameter
-            .and_then(|parameter| parameter.get("Default"))
-            .filter(|_| stands_for_itself);
+        let default = parameter.and_then(|parameter| parameter.get("Default")).filter(|_| stands_for_itself);
         let Some(value) = self.names.get(name).or(default) else {
             return Err(self.unknown(at, name));
         };
@@ -248,15 +216,9 @@ impl Document {
     }
 
     /// As `resolve`; nothing if the value is `AWS::NoValue`.
-    pub fn resolve_optional(
-        &self,
-        at: &str,
-        value: &Value,
-    ) -> Result<Option<Value>, TemplateError> {
+    pub fn resolve_optional(&self, at: &str, value: &Value) -> Result<Option<Value>, TemplateError> {
         match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                Ok(Some(value.clone()))
-            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(Some(value.clone())),
             Value::Array(items) => {
                 let mut resolved = Vec::new();
                 for (index, item) in items.iter().enumerate() {
@@ -282,11 +244,7 @@ impl Document {
     /// The problem at a place of this template, as an error.
     #[must_use]
     pub fn wrong(&self, at: &str, problem: impl Into<String>) -> TemplateError {
-        TemplateError::Wrong {
-            file: self.file.clone(),
-            at: at.to_owned(),
-            problem: problem.into(),
-        }
+        TemplateError::Wrong { file: self.file.clone(), at: at.to_owned(), problem: problem.into() }
     }
 
     fn unknown(&self, at: &str, name: &str) -> TemplateError {

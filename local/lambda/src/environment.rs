@@ -49,17 +49,11 @@ pub fn check(function: &FunctionSpec) -> Result<(), EnvironmentError> {
     let keys = function.environment.keys().map(String::as_str);
     let reserved: Vec<&str> = keys.filter(|key| RESERVED.contains(key)).collect();
     if !reserved.is_empty() {
-        return Err(EnvironmentError::Reserved {
-            function: function.name.clone(),
-            keys: reserved.join(", "),
-        });
+        return Err(EnvironmentError::Reserved { function: function.name.clone(), keys: reserved.join(", ") });
     }
     let measured = serde_json::to_string(&function.environment).unwrap_or_default();
     if measured.len() > VARIABLES_MAX_BYTES {
-        return Err(EnvironmentError::TooLarge {
-            function: function.name.clone(),
-            measured,
-        });
+        return Err(EnvironmentError::TooLarge { function: function.name.clone(), measured });
     }
     Ok(())
 }
@@ -105,10 +99,8 @@ pub(crate) fn variables(function: &FunctionSpec, place: Place) -> BTreeMap<Strin
         // The one that Lambda does not set: it makes the SDK call the gateway.
         ("AWS_ENDPOINT_URL", place.endpoint_url),
     ];
-    let mut variables: BTreeMap<String, String> = added
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let mut variables: BTreeMap<String, String> =
+        added.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     variables.extend(function.environment.clone());
     variables
 }

@@ -42,7 +42,11 @@ pub(crate) struct Logs {
 
 /// What goes to the task that sends.
 enum Parcel {
-    Lines { group: String, stream: String, lines: Vec<LogLine> },
+    Lines {
+        group: String,
+        stream: String,
+        lines: Vec<LogLine>,
+    },
     /// Answered when all before it is sent, with what went wrong so far.
     Flush(oneshot::Sender<Option<String>>),
 }

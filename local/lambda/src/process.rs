@@ -90,15 +90,7 @@ impl Process {
             .spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let group = group.ok_or_else(|| io::Error::other("the process ended at once"))?;
-        Ok(Self {
-            child,
-            group,
-            api,
-            output,
-            started,
-            init: None,
-            ready: false,
-        })
+        Ok(Self { child, group, api, output, started, init: None, ready: false })
     }
 
     /// The process group, which is the process id too.
@@ -112,12 +104,7 @@ impl Process {
     }
 
     /// Hands the process an invocation and waits for its answer, its end, or the function's timeout.
-    pub async fn invoke(
-        &mut self,
-        function: &FunctionSpec,
-        request_id: &str,
-        payload: Bytes,
-    ) -> Outcome {
+    pub async fn invoke(&mut self, function: &FunctionSpec, request_id: &str, payload: Bytes) -> Outcome {
         let is_cold = self.init.is_none();
         if let Err(error) = self.become_ready(request_id).await {
             let init = self.started.elapsed();
@@ -138,9 +125,7 @@ impl Process {
         self.api.dispatch(dispatch).await;
         let result = match self.message_until(begin + function.timeout).await {
             Ok(Message::Response(body)) => Ok(body),
-            Ok(Message::Error(body) | Message::InitError(body)) => {
-                Err(FunctionError::new(ErrorKind::Function, body))
-            }
+            Ok(Message::Error(body) | Message::InitError(body)) => Err(FunctionError::new(ErrorKind::Function, body)),
             Ok(Message::TooLarge) => Err(too_large()),
             Ok(Message::Next) => Err(self.kill_for_protocol(request_id)),
             Err(Interruption::TimedOut) => {
@@ -175,9 +160,7 @@ impl Process {
                 self.kill();
                 Err(FunctionError::new(ErrorKind::Init, body))
             }
-            Ok(Message::Response(_) | Message::Error(_) | Message::TooLarge) => {
-                Err(self.kill_for_protocol(request_id))
-            }
+            Ok(Message::Response(_) | Message::Error(_) | Message::TooLarge) => Err(self.kill_for_protocol(request_id)),
             Err(Interruption::TimedOut) => {
                 self.kill();
                 Err(timed_out(request_id, INIT_MAX))
@@ -187,10 +170,7 @@ impl Process {
     }
 
     async fn asks_for_next(&mut self) -> bool {
-        matches!(
-            self.message_until(Instant::now() + NEXT_MAX).await,
-            Ok(Message::Next)
-        )
+        matches!(self.message_until(Instant::now() + NEXT_MAX).await, Ok(Message::Next))
     }
 
     async fn message_until(&mut self, deadline: Instant) -> Result<Message, Interruption> {
@@ -202,9 +182,7 @@ impl Process {
                 status = self.child.wait() => Err(Interruption::Exited(status)),
             }
         };
-        timeout_at(deadline.into(), waiting)
-            .await
-            .unwrap_or(Err(Interruption::TimedOut))
+        timeout_at(deadline.into(), waiting).await.unwrap_or(Err(Interruption::TimedOut))
     }
 
     /// Kills the process and all it started, at once.
@@ -214,9 +192,8 @@ impl Process {
 
     fn kill_for_protocol(&self, request_id: &str) -> FunctionError {
         self.kill();
-        let message = format!(
-            "RequestId: {request_id} Error: Runtime asked for the next invocation before it answered this one"
-        );
+        let message =
+            format!("RequestId: {request_id} Error: Runtime asked for the next invocation before it answered this one");
         FunctionError::of(ErrorKind::Exit, "Runtime.ExitError", &message)
     }
 
@@ -227,14 +204,7 @@ impl Process {
         duration: Duration,
         reusable: bool,
     ) -> Outcome {
-        Outcome {
-            result,
-            lines: self.output.lines(),
-            init,
-            duration,
-            peak_rss_bytes: self.peak_rss_bytes(),
-            reusable,
-        }
+        Outcome { result, lines: self.output.lines(), init, duration, peak_rss_bytes: self.peak_rss_bytes(), reusable }
     }
 
     /// The most memory the process ever had. Nothing once it has ended.
@@ -300,10 +270,7 @@ impl Output {
 }
 
 fn timed_out(request_id: &str, after: Duration) -> FunctionError {
-    let message = format!(
-        "RequestId: {request_id} Error: Task timed out after {:.2} seconds",
-        after.as_secs_f64()
-    );
+    let message = format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", after.as_secs_f64());
     FunctionError::of(ErrorKind::Timeout, "Sandbox.Timedout", &message)
 }
 
@@ -313,9 +280,7 @@ fn exited(request_id: &str, status: io::Result<ExitStatus>) -> FunctionError {
         Ok(status) if status.success() => "Runtime exited without providing a reason".to_owned(),
         Ok(status) => match (status.code(), status.to_string()) {
             (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-            (None, text) if text.contains("SIGKILL") => {
-                "Runtime exited with error: signal: killed".to_owned()
-            }
+            (None, text) if text.contains("SIGKILL") => "Runtime exited with error: signal: killed".to_owned(),
             (None, text) => format!("Runtime exited with error: {text}"),
         },
         Err(error) => format!("Runtime exited with error: {error}"),
@@ -326,11 +291,7 @@ fn exited(request_id: &str, status: io::Result<ExitStatus>) -> FunctionError {
 
 fn too_large() -> FunctionError {
     let message = "Response payload size exceeded maximum allowed payload size (6291556 bytes).";
-    FunctionError::of(
-        ErrorKind::Function,
-        "Function.ResponseSizeTooLarge",
-        message,
-    )
+    FunctionError::of(ErrorKind::Function, "Function.ResponseSizeTooLarge", message)
 }
 
 /// In the form of X-Ray, whose daemon is not there; what matters is that the SDK hands it on.
@@ -346,10 +307,8 @@ pub(crate) fn epoch(time: SystemTime) -> Duration {
 
 /// The answer to an invocation whose process could not be started at all.
 pub(crate) fn not_started(request_id: &str, bootstrap: &Path, error: &io::Error) -> FunctionError {
-    let message = format!(
-        "RequestId: {request_id} Error: Couldn't start the bootstrap {}: {error}",
-        bootstrap.display()
-    );
+    let message =
+        format!("RequestId: {request_id} Error: Couldn't start the bootstrap {}: {error}", bootstrap.display());
     FunctionError::of(ErrorKind::Init, "Runtime.InvalidEntrypoint", &message)
 }
 

@@ -13,13 +13,7 @@ use crate::process::Outcome;
 use crate::template::FunctionSpec;
 
 /// Puts together what the caller gets.
-pub(crate) fn answer(
-    spec: &FunctionSpec,
-    request_id: &str,
-    event: Bytes,
-    attempt: u64,
-    outcome: Outcome,
-) -> Answer {
+pub(crate) fn answer(spec: &FunctionSpec, request_id: &str, event: Bytes, attempt: u64, outcome: Outcome) -> Answer {
     let Outcome { result, lines, init, duration, peak_rss_bytes, reusable: _ } = outcome;
     let (payload, error) = match result {
         Ok(payload) => (payload, None),

@@ -66,19 +66,10 @@ impl RuntimeApi {
         let address = listener.local_addr()?;
         let (to_owner, messages) = mpsc::channel(MESSAGES_MAX);
         let (dispatches, from_owner) = mpsc::channel(1);
-        let state = Arc::new(State {
-            to_owner,
-            dispatches: Mutex::new(from_owner),
-            current: SyncMutex::new(None),
-        });
+        let state = Arc::new(State { to_owner, dispatches: Mutex::new(from_owner), current: SyncMutex::new(None) });
         let mut server = JoinSet::new();
         server.spawn(serve(listener, state));
-        Ok(Self {
-            address,
-            messages,
-            dispatches,
-            _server: server,
-        })
+        Ok(Self { address, messages, dispatches, _server: server })
     }
 
     /// What `AWS_LAMBDA_RUNTIME_API` says.
@@ -139,6 +130,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
             let service = service_fn(|request| answer(&state, request));
             // A process that is gone leaves its connection; whoever watches the process sees it.
             let _ = hyper::server::conn::http1::Builder::new()
+                .title_case_headers(true) // as Lambda writes them; bootstraps in shell look for that
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
@@ -146,10 +138,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-async fn answer(
-    state: &State,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     let Some(path) = path.strip_prefix("/2018-06-01/runtime/") else {
         return Ok(refusal(StatusCode::NOT_FOUND, "no such path", "NotFound"));
@@ -167,11 +156,7 @@ async fn answer(
                 None => {
                     let _ = state.to_owner.send(Message::TooLarge).await;
                     let status = StatusCode::PAYLOAD_TOO_LARGE;
-                    refusal(
-                        status,
-                        "Exceeded maximum allowed payload size (6291556 bytes).",
-                        "RequestEntityTooLarge",
-                    )
+                    refusal(status, "Exceeded maximum allowed payload size (6291556 bytes).", "RequestEntityTooLarge")
                 }
             }
         }
@@ -192,13 +177,7 @@ async fn answer(
 
 /// Waits for an invocation: as long as there is none, the process sleeps here.
 async fn next(state: &State) -> Response<Full<Bytes>> {
-    let gone = || {
-        refusal(
-            StatusCode::GONE,
-            "the function is being stopped",
-            "Stopped",
-        )
-    };
+    let gone = || refusal(StatusCode::GONE, "the function is being stopped", "Stopped");
     if state.to_owner.send(Message::Next).await.is_err() {
         return gone();
     }
@@ -209,14 +188,8 @@ async fn next(state: &State) -> Response<Full<Bytes>> {
     let response = Response::builder()
         .header(CONTENT_TYPE, "application/json")
         .header("Lambda-Runtime-Aws-Request-Id", &dispatch.request_id)
-        .header(
-            "Lambda-Runtime-Deadline-Ms",
-            dispatch.deadline_ms.to_string(),
-        )
-        .header(
-            "Lambda-Runtime-Invoked-Function-Arn",
-            &dispatch.function_arn,
-        )
+        .header("Lambda-Runtime-Deadline-Ms", dispatch.deadline_ms.to_string())
+        .header("Lambda-Runtime-Invoked-Function-Arn", &dispatch.function_arn)
         .header("Lambda-Runtime-Trace-Id", &dispatch.trace_id)
         .body(Full::new(dispatch.payload));
     response.unwrap_or_else(|_| gone())
@@ -234,11 +207,7 @@ async fn body(request: Request<Incoming>) -> Option<Bytes> {
 }
 
 fn unknown_request() -> Response<Full<Bytes>> {
-    refusal(
-        StatusCode::BAD_REQUEST,
-        "Invalid request ID",
-        "InvalidRequestID",
-    )
+    refusal(StatusCode::BAD_REQUEST, "Invalid request ID", "InvalidRequestID")
 }
 
 fn refusal(status: StatusCode, message: &str, kind: &str) -> Response<Full<Bytes>> {

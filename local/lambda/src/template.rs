@@ -141,8 +141,9 @@ fn function(document: &Document, id: &str) -> Result<FunctionSpec, TemplateError
     let name = properties.text("FunctionName")?.unwrap_or_else(|| id.to_owned());
     let invoke = properties.get("EventInvokeConfig")?.unwrap_or_default();
     let invoke_number = |key: &str, default: u64| match invoke.get(key) {
-        Some(value) => whole(value)
-            .ok_or_else(|| properties.wrong(&format!("EventInvokeConfig.{key}"), "a whole number", value)),
+        Some(value) => {
+            whole(value).ok_or_else(|| properties.wrong(&format!("EventInvokeConfig.{key}"), "a whole number", value))
+        }
         None => Ok(default),
     };
     let reserved = properties.get("ReservedConcurrentExecutions")?;
@@ -158,10 +159,7 @@ fn function(document: &Document, id: &str) -> Result<FunctionSpec, TemplateError
         environment: environment(&properties)?,
         log_group: log_group.unwrap_or_else(|| format!("/aws/lambda/{name}")),
         retry_attempts: invoke_number("MaximumRetryAttempts", RETRY_ATTEMPTS)?,
-        event_age_max: Duration::from_secs(invoke_number(
-            "MaximumEventAgeInSeconds",
-            EVENT_AGE_MAX_SECONDS,
-        )?),
+        event_age_max: Duration::from_secs(invoke_number("MaximumEventAgeInSeconds", EVENT_AGE_MAX_SECONDS)?),
         dead_letter_arn: text_at(&dead_letters, &["TargetArn"]),
         on_failure_arn: text_at(&invoke, &["DestinationConfig", "OnFailure", "Destination"]),
         reserved_concurrency: reserved.as_ref().and_then(whole).and_then(|n| n.try_into().ok()),

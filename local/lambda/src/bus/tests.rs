@@ -1,0 +1,63 @@
+use serde_json::json;
+
+use super::*;
+use crate::template::Input;
+
+fn rule() -> Rule {
+    Rule {
+        name: "rule".to_owned(),
+        arn: "arn:aws:events:us-east-1:123456789012:rule/rule".to_owned(),
+        enabled: true,
+        trigger: Trigger::Schedule { expression: "rate(1 minute)".to_owned(), every: None },
+        targets: Vec::new(),
+    }
+}
+
+#[test]
+fn a_target_gets_what_its_rule_says() {
+    let event = json!({"id": "7", "time": "2026-01-01T00:00:00Z", "detail": {"state": "FAILED", "count": 2, "items": [{"a": "x\"y"}]}});
+    let template = |paths: &[(&str, &str)], template: &str| Input::Template {
+        paths: paths.iter().map(|(key, path)| ((*key).to_owned(), (*path).to_owned())).collect(),
+        template: template.to_owned(),
+    };
+    let state =
+        [("state", "$.detail.state"), ("count", "$.detail.count"), ("a", "$.detail.items[0].a"), ("none", "$.none")];
+    for (input, want) in [
+        (Input::Event, event.clone()),
+        (Input::Path("$.detail.state".to_owned()), json!("FAILED")),
+        (Input::Path("$".to_owned()), event.clone()),
+        (Input::Constant(r#"{"action": "sweep"}"#.to_owned()), json!({"action": "sweep"})),
+        (
+            Input::Constant(r#"{"at": "<aws.scheduler.scheduled-time>"}"#.to_owned()),
+            json!({"at": "2026-01-01T00:00:00Z"}),
+        ),
+        (
+            template(&state, r#"{"s": <state>, "n": <count>, "t": "is <state>, <count>", "a": "<a>", "none": <none>}"#),
+            json!({"s": "FAILED", "n": 2, "t": "is FAILED, 2", "a": "x\"y", "none": null}),
+        ),
+        (
+            template(&[], r#"{"rule": "<aws.events.rule-name>", "event": <aws.events.event.json>}"#),
+            json!({"rule": "rule", "event": event}),
+        ),
+        (template(&state, r#""<state>""#), json!("FAILED")),
+    ] {
+        assert_eq!(input::of(&input, &rule(), &event).unwrap(), want, "{input:?}");
+    }
+}
+
+#[test]
+fn an_input_that_cannot_be_made_says_why() {
+    for (input, want) in [
+        (Input::Path("$.nothing".to_owned()), "there is nothing at $.nothing in the event"),
+        (Input::Path("detail".to_owned()), "detail is not a path: it starts with $"),
+        (Input::Constant("{".to_owned()), "the Input is no JSON"),
+        (
+            Input::Template { paths: Vec::new(), template: "<a>".to_owned() },
+            "the template has <a>, which no path stands for",
+        ),
+        (Input::Template { paths: Vec::new(), template: "<a".to_owned() }, "never closed"),
+    ] {
+        let problem = input::of(&input, &rule(), &json!({})).unwrap_err();
+        assert!(problem.contains(want), "{problem}");
+    }
+}

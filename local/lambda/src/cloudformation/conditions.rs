@@ -18,12 +18,7 @@ impl Document {
     }
 
     fn holds(&self, at: &str, expression: &Value, depth: usize) -> Result<bool, TemplateError> {
-        let wrong = || {
-            self.wrong(
-                at,
-                "a condition is one of Fn::Equals, Fn::And, Fn::Or, Fn::Not and Condition",
-            )
-        };
+        let wrong = || self.wrong(at, "a condition is one of Fn::Equals, Fn::And, Fn::Or, Fn::Not and Condition");
         let mut members = expression.as_object().ok_or_else(wrong)?.iter();
         let (Some((function, argument)), None) = (members.next(), members.next()) else {
             return Err(wrong());

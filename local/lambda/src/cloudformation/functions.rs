@@ -17,12 +17,7 @@ pub(super) fn call(members: &Map<String, Value>) -> Option<(&str, &Value)> {
 
 impl Document {
     /// Evaluates one intrinsic function; nothing for `AWS::NoValue`.
-    pub(super) fn evaluate(
-        &self,
-        at: &str,
-        function: &str,
-        argument: &Value,
-    ) -> Result<Option<Value>, TemplateError> {
+    pub(super) fn evaluate(&self, at: &str, function: &str, argument: &Value) -> Result<Option<Value>, TemplateError> {
         let at = &format!("{at}.{function}");
         let value = match function {
             "Ref" => match argument.as_str() {
@@ -34,11 +29,7 @@ impl Document {
                 let Some([Value::String(condition), yes, no]) = slice(argument) else {
                     return Err(self.wrong(at, "Fn::If takes a condition and two values"));
                 };
-                let chosen = if self.condition(condition, 0)? {
-                    yes
-                } else {
-                    no
-                };
+                let chosen = if self.condition(condition, 0)? { yes } else { no };
                 return self.resolve_optional(at, chosen);
             }
             "Fn::GetAtt" => self.attribute(at, argument)?,
@@ -129,12 +120,7 @@ impl Document {
     }
 
     fn select(&self, at: &str, argument: &Value) -> Result<Value, TemplateError> {
-        let wrong = || {
-            self.wrong(
-                at,
-                "Fn::Select takes an index and a list that is long enough",
-            )
-        };
+        let wrong = || self.wrong(at, "Fn::Select takes an index and a list that is long enough");
         let argument = self.resolve(at, argument)?;
         let Some([index, Value::Array(items)]) = slice(&argument) else {
             return Err(wrong());
@@ -146,18 +132,12 @@ impl Document {
 
     fn find_in_map(&self, at: &str, argument: &Value) -> Result<Value, TemplateError> {
         let argument = self.resolve(at, argument)?;
-        let keys: Option<Vec<&str>> =
-            slice(&argument).and_then(|keys| keys.iter().map(Value::as_str).collect());
+        let keys: Option<Vec<&str>> = slice(&argument).and_then(|keys| keys.iter().map(Value::as_str).collect());
         let Some([map, first, second]) = keys.as_deref() else {
             return Err(self.wrong(at, "Fn::FindInMap takes a map and two keys"));
         };
-        let found = self
-            .body
-            .get("Mappings")
-            .and_then(|maps| maps.get(map)?.get(first)?.get(second));
-        found
-            .cloned()
-            .ok_or_else(|| self.wrong(at, format!("the mapping {map} has no {first}.{second}")))
+        let found = self.body.get("Mappings").and_then(|maps| maps.get(map)?.get(first)?.get(second));
+        found.cloned().ok_or_else(|| self.wrong(at, format!("the mapping {map} has no {first}.{second}")))
     }
 }
 

@@ -16,9 +16,7 @@ fn json(yaml: Yaml) -> Result<Value, String> {
         Yaml::Bool(value) => Value::Bool(value),
         Yaml::Number(number) => self::number(&number),
         Yaml::String(text) => Value::String(text),
-        Yaml::Sequence(items) => {
-            Value::Array(items.into_iter().map(json).collect::<Result<_, _>>()?)
-        }
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(json).collect::<Result<_, _>>()?),
         Yaml::Mapping(members) => {
             let mut object = Map::new();
             for (key, value) in members {

@@ -167,13 +167,7 @@ fn attributes(request_id: &str, last: Option<&Answer>) -> Vec<(String, String, S
 }
 
 /// The record that a destination gets.
-fn record(
-    spec: &FunctionSpec,
-    request_id: &str,
-    event: &Bytes,
-    last: Option<&Answer>,
-    given_up: GivenUp,
-) -> Value {
+fn record(spec: &FunctionSpec, request_id: &str, event: &Bytes, last: Option<&Answer>, given_up: GivenUp) -> Value {
     let condition = match given_up {
         GivenUp::RetriesExhausted => "RetriesExhausted",
         GivenUp::EventAgeExceeded => "EventAgeExceeded",

@@ -13,7 +13,10 @@ pub(super) enum Condition {
     Exists(bool),
     Text(TextTest),
     Numeric(Vec<(Comparison, f64)>),
-    Cidr { network: IpAddr, bits: u8 },
+    Cidr {
+        network: IpAddr,
+        bits: u8,
+    },
     /// None of these values.
     NoneOf(Vec<Value>),
     /// A text for which none of these tests holds.
@@ -88,14 +91,11 @@ impl Condition {
             Self::Numeric(comparisons) => leaf
                 .as_f64()
                 .is_some_and(|number| comparisons.iter().all(|(comparison, bound)| comparison.holds(number, *bound))),
-            Self::Cidr { network, bits } => leaf
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .is_some_and(|address| within(*network, *bits, address)),
-            Self::NoneOf(values) => !values.contains(leaf),
-            Self::NoText(tests) => {
-                leaf.as_str().is_none_or(|text| !tests.iter().any(|test| test.holds(text)))
+            Self::Cidr { network, bits } => {
+                leaf.as_str().and_then(|text| text.parse().ok()).is_some_and(|address| within(*network, *bits, address))
             }
+            Self::NoneOf(values) => !values.contains(leaf),
+            Self::NoText(tests) => leaf.as_str().is_none_or(|text| !tests.iter().any(|test| test.holds(text))),
         }
     }
 }

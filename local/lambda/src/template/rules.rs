@@ -25,9 +25,15 @@ pub struct Rule {
 pub enum Trigger {
     Pattern(Pattern),
     /// A scheduled rule. `every` is there for `rate(…)`; a `cron(…)` is called by hand here.
-    Schedule { expression: String, every: Option<Duration> },
+    Schedule {
+        expression: String,
+        every: Option<Duration>,
+    },
     /// A schedule of EventBridge Scheduler, whose event looks otherwise.
-    Scheduler { expression: String, every: Option<Duration> },
+    Scheduler {
+        expression: String,
+        every: Option<Duration>,
+    },
 }
 
 /// A function that a rule calls, and with what.
@@ -98,10 +104,7 @@ fn event_of_function(
         // Other kinds of callers (an API, a queue) have nothing to do with the bus.
         Some(_) | None => return Ok(None),
     };
-    let name = ["RuleName", "Name"]
-        .iter()
-        .find_map(|key| text_at(properties, &[key]))
-        .unwrap_or(name);
+    let name = ["RuleName", "Name"].iter().find_map(|key| text_at(properties, &[key])).unwrap_or(name);
     Ok(Some(Rule {
         arn: arn(document, kind, &name),
         name,
