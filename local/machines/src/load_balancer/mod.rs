@@ -1,0 +1,124 @@
+//! The Application Load Balancer's part, with HAProxy as the listener.
+//!
+//! moto holds what should be; each call that changes it, and each change of a target's health, has it read and
+//! applied by one owner, in order.
+
+mod config;
+mod haproxy;
+mod health;
+mod read;
+mod rules;
+mod slots;
+mod sync;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::{Aws, AwsError, Call, Health};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use haproxy::{Haproxy, HaproxyError};
+
+use crate::instances::Instances;
+use crate::processes::Guard;
+use sync::{Order, Owner};
+
+/// How long `settle` waits; a pass takes some tens of milliseconds.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why the load balancer does not do what moto holds.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SyncError {
+    #[error("the listener could not be read: {0}")]
+    Aws(Arc<AwsError>),
+    #[error("{0}")]
+    Haproxy(Arc<HaproxyError>),
+    /// All else is as it should be.
+    #[error("{}", .0.join("; "))]
+    LeftOut(Vec<String>),
+    #[error("the load balancer has stopped, or takes longer than {} seconds", SETTLE_TIMEOUT.as_secs())]
+    Stopped,
+}
+
+impl From<AwsError> for SyncError {
+    fn from(error: AwsError) -> Self {
+        Self::Aws(Arc::new(error))
+    }
+}
+
+impl From<HaproxyError> for SyncError {
+    fn from(error: HaproxyError) -> Self {
+        Self::Haproxy(Arc::new(error))
+    }
+}
+
+/// A running load balancer; it stops when it is dropped.
+#[derive(Debug)]
+pub struct LoadBalancer {
+    address: SocketAddr,
+    orders: mpsc::UnboundedSender<Order>,
+    passes: watch::Receiver<u64>,
+    owner: JoinHandle<()>,
+}
+
+/// What a load balancer reads and writes.
+pub(crate) struct Around {
+    /// moto itself: the gateway would count our reads among the calls.
+    pub moto: Aws,
+    pub instances: Instances,
+    pub calls: broadcast::Receiver<Call>,
+    pub health: Health,
+    /// By what factor health checks come faster than configured.
+    pub check_speed: f64,
+}
+
+impl LoadBalancer {
+    pub(crate) async fn start(guard: &Guard, address: SocketAddr, around: Around) -> Result<Self, HaproxyError> {
+        let haproxy = Haproxy::start(guard, address).await?;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (passed, passes) = watch::channel(0);
+        let owner = tokio::spawn(Owner::new(haproxy, around, inbox, passed).run());
+        Ok(Self { address, orders, passes, owner })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Follows a listener from now on.
+    pub fn follow(&self, listener_arn: &str) {
+        let _ = self.orders.send(Order::Follow(listener_arn.to_owned()));
+    }
+
+    /// Waits until HAProxy does what moto held when this was called, or something newer.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be, with the reason.
+    pub async fn settle(&self) -> Result<(), SyncError> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Settle(done)).map_err(|_| SyncError::Stopped)?;
+        match tokio::time::timeout(SETTLE_TIMEOUT, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(SyncError::Stopped),
+        }
+    }
+
+    /// Changes after each time that rules, targets or health were applied: whoever waits for something looks
+    /// again then.
+    #[must_use]
+    pub fn passes(&self) -> watch::Receiver<u64> {
+        self.passes.clone()
+    }
+}
+
+impl Drop for LoadBalancer {
+    fn drop(&mut self) {
+        // HAProxy belongs to the owner and ends with it; the guard ends it in any case.
+        self.owner.abort();
+    }
+}

@@ -1,0 +1,256 @@
+//! What moto holds of a listener: its rules, the groups they name, and those groups' targets.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use gateway::{Aws, AwsError};
+use ipnet::Ipv4Net;
+use roxmltree::Node;
+
+use crate::instances::Instances;
+use crate::xml;
+
+/// AWS's own value where a group says nothing.
+const DEFAULT_DRAIN: Duration = Duration::from_secs(300);
+
+/// A listener and all it sends requests to.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// By priority, the default rule last.
+    pub rules: Vec<Rule>,
+    /// The groups that the rules name, by ARN.
+    pub groups: BTreeMap<String, Group>,
+}
+
+/// A listener rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub arn: String,
+    pub conditions: Vec<Condition>,
+    pub action: Action,
+}
+
+/// A condition: one of its values has to match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Hosts(Vec<String>),
+    Paths(Vec<String>),
+    SourceIps(Vec<Ipv4Net>),
+    /// One that this load balancer does not know, by its field.
+    Unknown(String),
+}
+
+/// What a rule does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Forward(Vec<WeightedGroup>),
+    FixedResponse { status: u16, content_type: String, body: String },
+    /// One that this load balancer does not know, by its type.
+    Unknown(String),
+}
+
+/// A group of a forward action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightedGroup {
+    pub arn: String,
+    pub weight: u32,
+}
+
+/// A target group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub check: HealthCheck,
+    pub drain: Duration,
+    pub targets: Vec<RegisteredTarget>,
+}
+
+/// How a group's targets are checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    pub protocol: String,
+    /// None stands for `traffic-port`.
+    pub port: Option<u16>,
+    pub path: String,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub healthy_threshold: u32,
+    pub unhealthy_threshold: u32,
+    /// `200`, `200-299`, `200,202`.
+    pub matcher: String,
+}
+
+/// A registered target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredTarget {
+    pub id: String,
+    pub port: u16,
+    pub place: Place,
+}
+
+/// Where a target is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Address(Ipv4Addr),
+    /// It cannot be: its instance is in this state.
+    NotRunning(String),
+}
+
+/// Reads the listener whole.
+pub async fn read(aws: &Aws, instances: &Instances, listener_arn: &str) -> Result<View, AwsError> {
+    let text = aws.query("elasticloadbalancing", "DescribeRules", &[("ListenerArn", listener_arn)]).await?;
+    let rules = rules(&text);
+
+    let mut named: Vec<&str> = rules.iter().flat_map(Rule::groups).collect();
+    named.sort_unstable();
+    named.dedup();
+    let mut groups = BTreeMap::new();
+    if !named.is_empty() {
+        let keys: Vec<String> = (1..=named.len()).map(|n| format!("TargetGroupArns.member.{n}")).collect();
+        let parameters: Vec<(&str, &str)> = keys.iter().map(String::as_str).zip(named.iter().copied()).collect();
+        let text = aws.query("elasticloadbalancing", "DescribeTargetGroups", &parameters).await?;
+        let addresses: BTreeMap<String, Place> = instances
+            .list()
+            .await?
+            .into_iter()
+            .map(|instance| {
+                let place = match instance.private_ip {
+                    Some(ip) if instance.running() => Place::Address(ip),
+                    Some(_) | None => Place::NotRunning(instance.state),
+                };
+                (instance.id, place)
+            })
+            .collect();
+        for (arn, check) in checks(&text) {
+            let health = aws.query("elasticloadbalancing", "DescribeTargetHealth", &[("TargetGroupArn", &arn)]).await?;
+            let attributes =
+                aws.query("elasticloadbalancing", "DescribeTargetGroupAttributes", &[("TargetGroupArn", &arn)]).await?;
+            let group = Group { check, drain: drain(&attributes), targets: targets(&health, &addresses) };
+            groups.insert(arn, group);
+        }
+    }
+    Ok(View { rules, groups })
+}
+
+impl Rule {
+    /// The groups that it names, whatever their weight.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        match &self.action {
+            Action::Forward(groups) => groups.as_slice(),
+            Action::FixedResponse { .. } | Action::Unknown(_) => &[],
+        }
+        .iter()
+        .map(|group| group.arn.as_str())
+    }
+}
+
+fn rules(text: &str) -> Vec<Rule> {
+    let Ok(document) = roxmltree::Document::parse(text) else { return Vec::new() };
+    let mut rules: Vec<(u32, Rule)> = xml::all(document.root(), "DescribeRulesResult")
+        .flat_map(|result| xml::list(result, "Rules", "member"))
+        .filter_map(|rule| {
+            // The default rule's priority is the word `default`: it is last.
+            let priority = xml::text(rule, "Priority").and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+            let arn = xml::text(rule, "RuleArn")?.to_owned();
+            let conditions = xml::list(rule, "Conditions", "member").map(condition).collect();
+            // Authenticating actions may come before the one that answers.
+            let action = xml::list(rule, "Actions", "member").last().map(action)?;
+            Some((priority, Rule { arn, conditions, action }))
+        })
+        .collect();
+    rules.sort_by_key(|(priority, _)| *priority);
+    rules.into_iter().map(|(_, rule)| rule).collect()
+}
+
+fn condition(node: Node<'_, '_>) -> Condition {
+    let field = xml::text(node, "Field").unwrap_or_default();
+    let values = |config: &str| -> Vec<String> {
+        let short = xml::list(node, "Values", "member");
+        let long = xml::child(node, config).into_iter().flat_map(|config| xml::list(config, "Values", "member"));
+        let mut values: Vec<String> = short.chain(long).filter_map(|value| value.text()).map(|text| text.trim().to_owned()).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
+    };
+    match field {
+        "host-header" => Condition::Hosts(values("HostHeaderConfig")),
+        "path-pattern" => Condition::Paths(values("PathPatternConfig")),
+        // IPv6 ranges never match: the listener has an IPv4 address.
+        "source-ip" => Condition::SourceIps(values("SourceIpConfig").iter().filter_map(|value| value.parse().ok()).collect()),
+        other => Condition::Unknown(other.to_owned()),
+    }
+}
+
+fn action(node: Node<'_, '_>) -> Action {
+    match xml::text(node, "Type").unwrap_or_default() {
+        "forward" => {
+            let mut groups: Vec<WeightedGroup> = xml::child(node, "ForwardConfig")
+                .into_iter()
+                .flat_map(|config| xml::list(config, "TargetGroups", "member"))
+                .filter_map(|group| {
+                    let weight = xml::text(group, "Weight").and_then(|text| text.parse().ok()).unwrap_or(1);
+                    Some(WeightedGroup { arn: xml::text(group, "TargetGroupArn")?.to_owned(), weight })
+                })
+                .collect();
+            if groups.is_empty() {
+                groups.extend(xml::text(node, "TargetGroupArn").map(|arn| WeightedGroup { arn: arn.to_owned(), weight: 1 }));
+            }
+            Action::Forward(groups)
+        }
+        "fixed-response" => {
+            let config = xml::child(node, "FixedResponseConfig");
+            let text = |name| config.and_then(|config| xml::text(config, name)).unwrap_or_default();
+            Action::FixedResponse {
+                status: text("StatusCode").parse().unwrap_or(503),
+                content_type: text("ContentType").to_owned(),
+                body: text("MessageBody").to_owned(),
+            }
+        }
+        other => Action::Unknown(other.to_owned()),
+    }
+}
+
+fn checks(text: &str) -> Vec<(String, HealthCheck)> {
+    let Ok(document) = roxmltree::Document::parse(text) else { return Vec::new() };
+    xml::all(document.root(), "DescribeTargetGroupsResult")
+        .flat_map(|result| xml::list(result, "TargetGroups", "member"))
+        .filter_map(|group| {
+            let number = |name, otherwise| xml::text(group, name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+            let check = HealthCheck {
+                protocol: xml::text(group, "HealthCheckProtocol").unwrap_or("HTTP").to_owned(),
+                port: xml::text(group, "HealthCheckPort").and_then(|text| text.parse().ok()),
+                path: xml::text(group, "HealthCheckPath").unwrap_or("/").to_owned(),
+                interval: Duration::from_secs(number("HealthCheckIntervalSeconds", 30).into()),
+                timeout: Duration::from_secs(number("HealthCheckTimeoutSeconds", 5).into()),
+                healthy_threshold: number("HealthyThresholdCount", 5),
+                unhealthy_threshold: number("UnhealthyThresholdCount", 2),
+                matcher: xml::child(group, "Matcher").and_then(|matcher| xml::text(matcher, "HttpCode")).unwrap_or("200").to_owned(),
+            };
+            Some((xml::text(group, "TargetGroupArn")?.to_owned(), check))
+        })
+        .collect()
+}
+
+fn targets(text: &str, instances: &BTreeMap<String, Place>) -> Vec<RegisteredTarget> {
+    let Ok(document) = roxmltree::Document::parse(text) else { return Vec::new() };
+    xml::all(document.root(), "DescribeTargetHealthResult")
+        .flat_map(|result| xml::list(result, "TargetHealthDescriptions", "member"))
+        .filter_map(|description| {
+            let target = xml::child(description, "Target")?;
+            let id = xml::text(target, "Id")?;
+            let place = match id.parse() {
+                Ok(ip) => Place::Address(ip),
+                Err(_) => instances.get(id).cloned().unwrap_or_else(|| Place::NotRunning("terminated".to_owned())),
+            };
+            Some(RegisteredTarget { id: id.to_owned(), port: xml::text(target, "Port")?.parse().ok()?, place })
+        })
+        .collect()
+}
+
+fn drain(text: &str) -> Duration {
+    let Ok(document) = roxmltree::Document::parse(text) else { return DEFAULT_DRAIN };
+    xml::all(document.root(), "member")
+        .find(|attribute| xml::text(*attribute, "Key") == Some("deregistration_delay.timeout_seconds"))
+        .and_then(|attribute| xml::text(attribute, "Value")?.parse().ok())
+        .map_or(DEFAULT_DRAIN, Duration::from_secs)
+}

@@ -1,0 +1,234 @@
+//! The owner of HAProxy: reads what moto holds, compares, applies, and writes down the targets' health.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::pending;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use gateway::{Call, State, Target, TargetHealth};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::haproxy::Haproxy;
+use super::health::{self, Check, Prober};
+use super::read::{self, Group, Place, RegisteredTarget, View};
+use super::slots::{Slots, WantedGroup, WantedTarget};
+use super::{Around, SyncError, rules};
+
+/// What the owner is asked for.
+#[derive(Debug)]
+pub enum Order {
+    Follow(String),
+    Settle(oneshot::Sender<Result<(), SyncError>>),
+}
+
+/// The one who changes HAProxy.
+pub struct Owner {
+    haproxy: Haproxy,
+    around: Around,
+    orders: mpsc::UnboundedReceiver<Order>,
+    passed: watch::Sender<u64>,
+    listener: Option<String>,
+    view: View,
+    slots: Slots,
+    prober: Prober,
+    changes: mpsc::UnboundedReceiver<health::Change>,
+    /// The targets that the health table has an entry of ours for, with the end of their draining where they drain.
+    told: BTreeMap<Target, Option<Instant>>,
+}
+
+/// What a wake-up asks for.
+#[derive(Default)]
+struct Work {
+    read: bool,
+    settle: Vec<oneshot::Sender<Result<(), SyncError>>>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        haproxy: Haproxy,
+        around: Around,
+        orders: mpsc::UnboundedReceiver<Order>,
+        passed: watch::Sender<u64>,
+    ) -> Self {
+        let (sender, changes) = mpsc::unbounded_channel();
+        let prober = Prober::new(sender, around.check_speed);
+        Self {
+            haproxy,
+            around,
+            orders,
+            passed,
+            listener: None,
+            view: View::default(),
+            slots: Slots::new(),
+            prober,
+            changes,
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Works until nobody can ask for anything any more.
+    pub(super) async fn run(mut self) {
+        while let Some(work) = self.wait().await {
+            let result = self.pass(work.read).await;
+            match &result {
+                Ok(()) => {}
+                Err(error) => tracing::warn!(%error, "the load balancer is not what the listener says"),
+            }
+            for settled in work.settle {
+                let _ = settled.send(result.clone());
+            }
+            self.passed.send_modify(|passes| *passes += 1);
+        }
+    }
+
+    /// Waits for the next reason to do something, and takes all others that are there with it.
+    async fn wait(&mut self) -> Option<Work> {
+        let mut work = Work::default();
+        let drained = self.next_drained();
+        tokio::select! {
+            order = self.orders.recv() => self.order(order?, &mut work),
+            call = self.around.calls.recv() => match call {
+                Ok(call) => work.read |= concerns(&call),
+                Err(RecvError::Lagged(_)) => work.read = true,
+                Err(RecvError::Closed) => return None,
+            },
+            change = self.changes.recv() => if let Some(change) = change { self.prober.take(&change); },
+            () = sleep_until(drained) => {}
+        }
+        while let Ok(order) = self.orders.try_recv() {
+            self.order(order, &mut work);
+        }
+        while let Ok(change) = self.changes.try_recv() {
+            self.prober.take(&change);
+        }
+        loop {
+            match self.around.calls.try_recv() {
+                Ok(call) => work.read |= concerns(&call),
+                Err(TryRecvError::Lagged(_)) => work.read = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(work),
+            }
+        }
+    }
+
+    fn order(&mut self, order: Order, work: &mut Work) {
+        work.read = true;
+        match order {
+            Order::Follow(listener) => self.listener = Some(listener),
+            Order::Settle(done) => work.settle.push(done),
+        }
+    }
+
+    fn next_drained(&self) -> Option<Instant> {
+        self.told.values().copied().flatten().chain(self.slots.next_drained()).min()
+    }
+
+    async fn pass(&mut self, read: bool) -> Result<(), SyncError> {
+        if read && let Some(listener) = &self.listener {
+            self.view = read::read(&self.around.moto, &self.around.instances, listener).await?;
+        }
+        self.prober.set(&checks(&self.view));
+        let wanted = self.wanted();
+        let mut problems = self.slots.fill(&self.haproxy, &wanted).await?;
+        let (entries, left_out) = rules::render(&self.view.rules, |arn| self.slots.backend(arn, &wanted));
+        problems.extend(left_out);
+        self.slots.route(&self.haproxy, entries).await?;
+        let now = Instant::now();
+        self.slots.clear(&self.haproxy, &wanted, now).await?;
+        // Health is told when requests go by it.
+        self.tell(now);
+        if problems.is_empty() { Ok(()) } else { Err(SyncError::LeftOut(problems)) }
+    }
+
+    /// What HAProxy is to hold. Where no target of a group is healthy, all take requests: the group fails open.
+    fn wanted(&self) -> BTreeMap<String, WantedGroup> {
+        let group = |arn: &String, group: &Group| {
+            let healthy = |target: &RegisteredTarget| {
+                let health = self.prober.health(&Target::new(arn, &target.id, target.port));
+                health.is_some_and(|health| health.state == State::Healthy)
+            };
+            let any_healthy = group.targets.iter().any(healthy);
+            let targets = group
+                .targets
+                .iter()
+                .filter_map(|target| {
+                    let wanted = WantedTarget { address: address(target, target.port)?, in_rotation: !any_healthy || healthy(target) };
+                    Some(((target.id.clone(), target.port), wanted))
+                })
+                .collect();
+            WantedGroup { drain: group.drain, targets }
+        };
+        self.view.groups.iter().map(|(arn, one)| (arn.clone(), group(arn, one))).collect()
+    }
+
+    /// Writes the targets' health down, that of targets that were deregistered too.
+    fn tell(&mut self, now: Instant) {
+        let table = &self.around.health;
+        let mut registered = BTreeSet::new();
+        for (arn, group) in &self.view.groups {
+            for target in &group.targets {
+                let key = Target::new(arn, &target.id, target.port);
+                let health = match &target.place {
+                    Place::Address(_) => self.prober.health(&key).cloned().unwrap_or_else(health::initial),
+                    Place::NotRunning(state) => {
+                        let description = format!("Target is in the {state} state");
+                        TargetHealth::with(State::Unused, "Target.InvalidState", &description)
+                    }
+                };
+                table.set(key.clone(), health);
+                self.told.insert(key.clone(), None);
+                registered.insert(key);
+            }
+        }
+        self.told.retain(|key, drained_at| {
+            if registered.contains(key) {
+                return true;
+            }
+            // A group that has left the rules is not in use: the gateway says so.
+            let Some(group) = self.view.groups.get(&key.target_group_arn) else {
+                table.forget(key);
+                return false;
+            };
+            let end = *drained_at.get_or_insert(now + group.drain);
+            if end <= now {
+                table.forget(key);
+                return false;
+            }
+            let draining = TargetHealth::with(State::Draining, "Target.DeregistrationInProgress", "Target deregistration is in progress");
+            table.set(key.clone(), draining);
+            true
+        });
+    }
+}
+
+/// Whether a call may have changed what the load balancer does.
+fn concerns(call: &Call) -> bool {
+    call.mutating && matches!(call.service.as_str(), "elasticloadbalancing" | "ec2")
+}
+
+fn address(target: &RegisteredTarget, port: u16) -> Option<SocketAddr> {
+    match target.place {
+        Place::Address(ip) => Some((ip, port).into()),
+        Place::NotRunning(_) => None,
+    }
+}
+
+fn checks(view: &View) -> HashMap<Target, Check> {
+    let mut checks = HashMap::new();
+    for (arn, group) in &view.groups {
+        for target in &group.targets {
+            if let Some(address) = address(target, group.check.port.unwrap_or(target.port)) {
+                let check = Check { address, settings: group.check.clone() };
+                checks.insert(Target::new(arn, &target.id, target.port), check);
+            }
+        }
+    }
+    checks
+}
+
+async fn sleep_until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end.into()).await,
+        None => pending().await,
+    }
+}
