@@ -177,7 +177,7 @@ fn list_actions(state: &State, input: Input<'_>) -> Result<Value, Refusal> {
         Some(id) => Some(state.find(id).ok_or_else(|| no_execution(id))?.number),
         None => None,
     };
-    // `Latest` leaves out what a retry has run again; here that is the attempt the action is in.
+    // `Latest` leaves out the runs that a retry has run again.
     let only_latest = latest.maybe_text("startTimeRange")? == Some("Latest");
     let mut seen = std::collections::HashSet::new();
     let all: Vec<Value> = state

@@ -38,7 +38,8 @@ pub struct Invocation {
 pub struct Hooks {
     /// Queues an asynchronous invocation. An error means that it could not be queued, not that the function failed.
     pub invoke: Hook<Invocation, Result<(), String>>,
-    /// Puts an event on EventBridge's default bus. Events are handed over one at a time, in order.
+    /// Puts an event on EventBridge's default bus. Events are handed over one at a time, in order, so this should
+    /// queue the event and not wait for who gets it.
     pub emit: Hook<Value, ()>,
     /// Deploys a revision; answers, when it is over, with a line that says what was reached.
     pub deploy: Hook<Deployment, Result<String, String>>,

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::ExecutionMode;
+use super::stages::RUN_ORDER_DEFAULT;
 
 /// The structure version. It never changes here: a pipeline is read once.
 pub(crate) const VERSION: u64 = 1;
@@ -31,7 +32,12 @@ fn camel_case(key: &str, value: &Value) -> Value {
             members.iter().map(|(key, value)| (key.clone(), text(value))).collect()
         }
         Value::Object(members) => {
-            members.iter().map(|(key, value)| (lower_first(key), camel_case(key, value))).collect()
+            let mut named: Map<String, Value> =
+                members.iter().map(|(key, value)| (lower_first(key), camel_case(key, value))).collect();
+            if named.contains_key("actionTypeId") {
+                named.entry("runOrder").or_insert_with(|| RUN_ORDER_DEFAULT.into());
+            }
+            Value::Object(named)
         }
         Value::Array(items) => items.iter().map(|item| camel_case("", item)).collect(),
         Value::String(written) if key == "RunOrder" || key == "TimeoutInMinutes" => {

@@ -9,7 +9,7 @@ use super::{Action, ActionKind, Stage, TypeId};
 use crate::variables::{PIPELINE_NAMESPACE, SYSTEM_NAMESPACE, references};
 
 /// CodePipeline's default where an action has no `RunOrder`.
-const RUN_ORDER_DEFAULT: u64 = 1;
+pub(super) const RUN_ORDER_DEFAULT: u64 = 1;
 
 pub(super) fn read(properties: &Value, problems: &mut Vec<String>) -> Vec<Stage> {
     let stages: Vec<Stage> = list(properties, "Stages").map(|stage| read_stage(stage, problems)).collect();

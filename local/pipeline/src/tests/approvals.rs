@@ -12,7 +12,7 @@ use crate::ExecutionStatus;
 async fn a_rejection_fails_the_action_and_names_who_rejected() {
     let mut world = World::new();
     let id = world.upload("v1");
-    let open = world.to_ship_it(&id).await;
+    let open = world.until_ship_it(&id).await;
     let answer = world.ask("PutApprovalResult", approval_result(&open, "Rejected", "the button is red")).unwrap();
     assert!(answer["approvedAt"].is_f64());
     assert_eq!(world.over(&id).await, ExecutionStatus::Failed);
@@ -36,7 +36,7 @@ async fn a_rejection_fails_the_action_and_names_who_rejected() {
 async fn an_approval_that_nobody_answers_fails_after_seven_days_and_names_nobody() {
     let mut world = World::new();
     let id = world.upload("v1");
-    world.to_ship_it(&id).await;
+    world.until_ship_it(&id).await;
     let asked = Instant::now();
     let status = timeout(Duration::from_secs(8 * 24 * 3600), world.engine.over(&id)).await.unwrap();
     assert_eq!(status, ExecutionStatus::Failed);
@@ -51,7 +51,7 @@ async fn an_approval_that_nobody_answers_fails_after_seven_days_and_names_nobody
 async fn an_approval_can_have_a_timeout_of_its_own_and_the_clock_can_be_put_forward() {
     let mut world = World::new();
     let id = world.upload("v1");
-    world.to_ship_it(&id).await;
+    world.until_ship_it(&id).await;
     world.answers(&id, "ShipIt", "Approved").await;
     world.works("promote", json!({})).await;
     world.approval(&id, "KeepIt").await;
@@ -66,7 +66,7 @@ async fn an_approval_can_have_a_timeout_of_its_own_and_the_clock_can_be_put_forw
 async fn wrong_answers_are_refused() {
     let mut world = World::new();
     let id = world.upload("v1");
-    let open = world.to_ship_it(&id).await;
+    let open = world.until_ship_it(&id).await;
     let good = approval_result(&open, "Approved", "");
     let change = |key: &str, value: Value| {
         let mut body = good.clone();
@@ -94,7 +94,7 @@ async fn wrong_answers_are_refused() {
 async fn the_approvals_topic_is_told_what_to_look_at() {
     let mut world = World::new();
     let id = world.upload("v1");
-    let open = world.to_ship_it(&id).await;
+    let open = world.until_ship_it(&id).await;
     let notice = world.notices.recv().await.unwrap();
     assert_eq!(notice.topic_arn, "arn:aws:sns:us-east-1:123456789012:approvals");
     assert_eq!(notice.subject, "APPROVAL NEEDED: AWS CodePipeline mobile-web for action ShipIt");

@@ -171,7 +171,7 @@ impl World {
     }
 
     /// Brings an execution to its first approval.
-    pub(super) async fn to_ship_it(&mut self, execution: &str) -> OpenApproval {
+    pub(super) async fn until_ship_it(&mut self, execution: &str) -> OpenApproval {
         self.works("provision", json!({ "Release": execution })).await;
         self.works("register", json!({ "Url": "http://pre" })).await;
         self.approval(execution, "ShipIt").await

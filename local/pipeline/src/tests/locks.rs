@@ -9,7 +9,7 @@ use crate::{ExecutionStatus, Settings};
 async fn a_stage_takes_one_execution_and_the_newest_waits() {
     let mut world = World::new();
     let first = world.upload("v1");
-    world.to_ship_it(&first).await;
+    world.until_ship_it(&first).await;
 
     let second = world.upload("v2");
     world.waits_before(&second, 1).await;

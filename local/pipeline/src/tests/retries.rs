@@ -73,7 +73,7 @@ async fn a_stopped_stage_can_be_retried_and_others_cannot() {
 async fn rolling_a_stage_back_is_a_new_execution_with_the_old_artifacts() {
     let mut world = World::new();
     let good = world.upload("v1");
-    world.to_ship_it(&good).await;
+    world.until_ship_it(&good).await;
     world.answers(&good, "ShipIt", "Approved").await;
     world.works("promote", json!({})).await;
     world.approval(&good, "KeepIt").await;
@@ -87,7 +87,7 @@ async fn rolling_a_stage_back_is_a_new_execution_with_the_old_artifacts() {
     let id = answer["pipelineExecutionId"].as_str().unwrap().to_owned();
     assert_ne!(id, good);
     assert_eq!(world.refused("RollbackStage", rollback("Release", &id)), "UnableToRollbackStageException");
-    world.to_ship_it(&id).await;
+    world.until_ship_it(&id).await;
     assert_eq!(world.deployed.recv().await.unwrap().revision, "the revision");
     world.answers(&id, "ShipIt", "Approved").await;
     world.works("promote", json!({})).await;

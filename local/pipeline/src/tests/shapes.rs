@@ -1,8 +1,10 @@
 //! The shapes that the API answers with, and that events have.
 
+use gateway::Gateway;
 use serde_json::json;
 
 use super::harness::World;
+use crate::handler;
 
 #[tokio::test(start_paused = true)]
 async fn a_pipeline_is_declared_in_the_apis_names() {
@@ -14,6 +16,7 @@ async fn a_pipeline_is_declared_in_the_apis_names() {
     assert_eq!((&pipeline["executionMode"], &pipeline["version"]), (&json!("SUPERSEDED"), &json!(1)));
     let source = &pipeline["stages"][0]["actions"][0];
     assert_eq!(source["actionTypeId"]["provider"], "S3");
+    assert_eq!(source["runOrder"], 1);
     let configuration = json!({ "S3Bucket": "builds", "S3ObjectKey": "build.zip", "PollForSourceChanges": "false" });
     assert_eq!(source["configuration"], configuration);
     assert_eq!(pipeline["stages"][1]["actions"][1]["runOrder"], 2);
@@ -57,7 +60,7 @@ async fn starting_takes_variables_revisions_and_a_request_token() {
 async fn the_state_shows_what_waits_for_a_person() {
     let mut world = World::new();
     let id = world.upload("v1");
-    let open = world.to_ship_it(&id).await;
+    let open = world.until_ship_it(&id).await;
     let state = world.state();
     let source = &state["stageStates"][0]["actionStates"][0];
     assert_eq!(source["currentRevision"]["revisionId"], "v1");
@@ -132,4 +135,22 @@ async fn events_have_the_fields_that_aws_gives_them() {
     );
     assert_eq!(action["input-artifacts"][0]["name"], "Build");
     assert!(action["action-execution-id"].is_string());
+}
+
+#[tokio::test]
+async fn a_gateway_serves_it_over_http() {
+    let world = World::new();
+    // Nothing listens there: whatever is not answered by the engine would be an error.
+    let gateway = Gateway::start("http://127.0.0.1:9").await.unwrap();
+    gateway.mount("codepipeline", handler(&[&world.engine]));
+    let aws = gateway.aws("BOB");
+    let ask =
+        async |action: &str, body| aws.json("codepipeline", &format!("CodePipeline_20150709.{action}"), body).await;
+    let started = ask("StartPipelineExecution", json!({ "name": "mobile-web" })).await.unwrap();
+    let id = started["pipelineExecutionId"].as_str().unwrap();
+    assert_eq!(world.execution(id)["trigger"]["triggerDetail"], "arn:aws:iam::123456789012:user/BOB");
+    let state = ask("GetPipelineState", json!({ "name": "mobile-web" })).await.unwrap();
+    assert_eq!(state["pipelineName"], "mobile-web");
+    let refused = ask("GetJobDetails", json!({ "jobId": "nothing" })).await.unwrap_err();
+    assert_eq!(refused.code(), Some("JobNotFoundException"));
 }
