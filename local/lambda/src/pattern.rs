@@ -42,9 +42,9 @@ enum Field {
 impl Pattern {
     /// Reads a pattern, and says what is wrong with it.
     pub fn parse(written: &Value) -> Result<Self, PatternError> {
-        match written {
-            Value::Object(members) if !members.is_empty() => Self::members("$", members),
-            _ => Err(PatternError::new("$", "a pattern is an object with at least one field")),
+        match written.as_object().filter(|members| !members.is_empty()) {
+            Some(members) => Self::members("$", members),
+            None => Err(PatternError::new("$", "a pattern is an object with at least one field")),
         }
     }
 
@@ -80,9 +80,9 @@ impl Pattern {
     fn either(at: &str, written: &Value) -> Result<Vec<Self>, PatternError> {
         let wrong = || PatternError::new(at, "$or takes an array of two patterns or more");
         let alternatives = written.as_array().filter(|all| all.len() > 1).ok_or_else(wrong)?;
-        let parse = |one: &Value| match one {
-            Value::Object(members) if !members.is_empty() => Self::members(at, members),
-            _ => Err(wrong()),
+        let parse = |one: &Value| match one.as_object().filter(|members| !members.is_empty()) {
+            Some(members) => Self::members(at, members),
+            None => Err(wrong()),
         };
         alternatives.iter().map(parse).collect()
     }

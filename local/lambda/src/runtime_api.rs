@@ -148,10 +148,12 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Fu
     Ok(match (&method, parts.as_slice()) {
         (&Method::GET, ["invocation", "next"]) => next(state).await,
         (&Method::POST, ["invocation", id, "response"]) => {
+            // The body is read first, also of an answer that nobody waits for: else the connection is lost.
+            let body = body(request).await;
             if !state.complete(id) {
                 return Ok(unknown_request());
             }
-            match body(request).await {
+            match body {
                 Some(body) => accepted(state, Message::Response(body)).await,
                 None => {
                     let _ = state.to_owner.send(Message::TooLarge).await;
@@ -161,10 +163,10 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Fu
             }
         }
         (&Method::POST, ["invocation", id, "error"]) => {
+            let body = body(request).await.unwrap_or_default();
             if !state.complete(id) {
                 return Ok(unknown_request());
             }
-            let body = body(request).await.unwrap_or_default();
             accepted(state, Message::Error(body)).await
         }
         (&Method::POST, ["init", "error"]) => {

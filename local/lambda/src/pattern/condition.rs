@@ -186,7 +186,7 @@ fn within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
 fn anything_but(at: &str, argument: &Value) -> Result<Condition, PatternError> {
     let list = |value: &Value| match value {
         Value::Array(values) => values.clone(),
-        other => vec![other.clone()],
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => vec![value.clone()],
     };
     if let Some(members) = argument.as_object() {
         let mut members = members.iter();
