@@ -4,7 +4,7 @@ mod addresses;
 mod instances;
 mod launch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use crate::{Request, Response};
 pub(crate) struct Ec2 {
     tokens: tokio::sync::Mutex<HashMap<launch::Token, launch::Launch>>,
     launched: Mutex<HashMap<String, Instant>>,
+    /// Images and instance types of a region that are known to exist.
+    exist: Mutex<HashSet<(String, String)>>,
 }
 
 impl Ec2 {
@@ -38,7 +40,30 @@ impl Ec2 {
             "CreateTags" => instances::create_tags(request, moto).await,
             "AssociateAddress" => addresses::associate(request, moto).await,
             "TerminateInstances" => addresses::terminate(request, moto).await,
+            "DeregisterImage" => {
+                let response = moto.send(request).await;
+                self.forget_what_exists();
+                Ok(response)
+            }
+            "ReleaseAddress" => addresses::release(request, moto).await,
             _ => Ok(moto.send(request).await),
+        }
+    }
+
+    fn is_known(&self, request: &Request, name: &str) -> bool {
+        let key = (request.region.clone(), name.to_owned());
+        self.exist.lock().is_ok_and(|exist| exist.contains(&key))
+    }
+
+    fn know(&self, request: &Request, name: &str) {
+        if let Ok(mut exist) = self.exist.lock() {
+            exist.insert((request.region.clone(), name.to_owned()));
+        }
+    }
+
+    fn forget_what_exists(&self) {
+        if let Ok(mut exist) = self.exist.lock() {
+            exist.clear();
         }
     }
 

@@ -42,7 +42,11 @@ impl Elbv2 {
 
     async fn read(&self, request: &Request, moto: &Upstream, health: &Health) -> Result<Response, AwsError> {
         match request.action.as_str() {
-            "DescribeRules" | "DescribeListeners" => Ok(moto.send(request).await.changed(shape::complete)),
+            "DescribeRules" => Ok(moto.send(request).await.changed(|answer| {
+                shape::complete(answer);
+                shape::sort(answer);
+            })),
+            "DescribeListeners" => Ok(moto.send(request).await.changed(shape::complete)),
             "DescribeTargetGroups" => target_groups::describe(request, moto, &self.usages).await,
             "DescribeTargetHealth" => self.describe_target_health(request, moto, health).await,
             _ => Ok(moto.send(request).await),

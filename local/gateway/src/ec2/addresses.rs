@@ -32,6 +32,22 @@ pub(super) async fn associate(request: &Request, moto: &Upstream) -> Result<Resp
     Ok(moto.send(&request.with_form(&form)).await)
 }
 
+/// Releases an address; one that is associated is refused.
+pub(super) async fn release(request: &Request, moto: &Upstream) -> Result<Response, AwsError> {
+    let form = request.form();
+    if let Some(allocation) = value(&form, "AllocationId") {
+        let described =
+            moto.aws(request).query_xml("ec2", "DescribeAddresses", &[("AllocationId.1", allocation)]).await?;
+        if let Some(address) =
+            described.items("addressesSet").first().filter(|address| !address.text_of("associationId").is_empty())
+        {
+            let message = format!("Address {} is in use.", address.text_of("publicIp"));
+            return Ok(Response::error(request, 400, "InvalidIPAddress.InUse", &message));
+        }
+    }
+    Ok(moto.send(request).await)
+}
+
 /// Terminates, and frees the addresses of what is terminated, which moto leaves with it.
 pub(super) async fn terminate(request: &Request, moto: &Upstream) -> Result<Response, AwsError> {
     let response = moto.send(request).await;

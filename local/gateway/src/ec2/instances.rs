@@ -84,15 +84,18 @@ pub(super) async fn create_tags(request: &Request, moto: &Upstream) -> Result<Re
         );
         return Ok(Response::error(request, 400, "InvalidParameterValue", &message));
     }
-    for id in list(&form, "ResourceId") {
-        let (action, parameter) = match id.split('-').next() {
-            Some("i") => ("DescribeInstances", "InstanceId.1"),
-            Some("vol") => ("DescribeVolumes", "VolumeId.1"),
-            Some("eipalloc") => ("DescribeAddresses", "AllocationId.1"),
-            _ => continue,
-        };
-        // The refusal of the description is the one that AWS gives for the tags.
-        aws.query("ec2", action, &[(parameter, id)]).await?;
+    for (prefix, action, parameter) in [
+        ("i-", "DescribeInstanceStatus", "InstanceId"),
+        ("vol-", "DescribeVolumes", "VolumeId"),
+        ("eipalloc-", "DescribeAddresses", "AllocationId"),
+    ] {
+        let ids = list(&form, "ResourceId").into_iter().filter(|id| id.starts_with(prefix)).zip(1..);
+        let names: Vec<(String, &str)> = ids.map(|(id, index)| (format!("{parameter}.{index}"), id)).collect();
+        if !names.is_empty() {
+            let parameters: Vec<(&str, &str)> = names.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+            // The refusal of the description is the one that AWS gives for the tags.
+            aws.query("ec2", action, &parameters).await?;
+        }
     }
     Ok(moto.send(request).await)
 }

@@ -49,7 +49,7 @@ impl Ec2 {
         form: &mut [(String, String)],
     ) -> Result<(Response, Option<Element>), AwsError> {
         let changed = resolve_ami(form, &moto.aws(request)).await?;
-        if let Some(refusal) = refusal(request, form, &moto.aws(request)).await? {
+        if let Some(refusal) = self.refusal(request, form, &moto.aws(request)).await? {
             return Ok((refusal, None));
         }
         let response = if changed { moto.send(&request.with_form(form)).await } else { moto.send(request).await };
@@ -97,30 +97,43 @@ async fn resolve_ami(form: &mut [(String, String)], aws: &Aws) -> Result<bool, A
     Ok(false)
 }
 
-/// Refuses what AWS would and moto would not.
-async fn refusal(request: &Request, form: &[(String, String)], aws: &Aws) -> Result<Option<Response>, AwsError> {
-    let count = |name| value(form, name).and_then(|count| count.parse::<u32>().ok());
-    if let (Some(least), Some(most)) = (count("MinCount"), count("MaxCount"))
-        && (least > most || least == 0)
-    {
-        let message =
-            format!("Invalid value '{least}' for MinCount. It must be at least 1 and at most MaxCount ({most})");
-        return Ok(Some(Response::error(request, 400, "InvalidParameterValue", &message)));
+impl Ec2 {
+    /// Refuses what AWS would and moto would not.
+    async fn refusal(
+        &self,
+        request: &Request,
+        form: &[(String, String)],
+        aws: &Aws,
+    ) -> Result<Option<Response>, AwsError> {
+        let count = |name| value(form, name).and_then(|count| count.parse::<u32>().ok());
+        if let (Some(least), Some(most)) = (count("MinCount"), count("MaxCount"))
+            && (least > most || least == 0)
+        {
+            let message =
+                format!("Invalid value '{least}' for MinCount. It must be at least 1 and at most MaxCount ({most})");
+            return Ok(Some(Response::error(request, 400, "InvalidParameterValue", &message)));
+        }
+        // moto refuses these descriptions as AWS refuses the launch.
+        if let Some(image) = value(form, "ImageId")
+            && !self.is_known(request, image)
+        {
+            aws.query("ec2", "DescribeImages", &[("ImageId.1", image)]).await?;
+            self.know(request, image);
+        }
+        if let Some(key) = value(form, "KeyName") {
+            aws.query("ec2", "DescribeKeyPairs", &[("KeyName.1", key)]).await?;
+        }
+        if let Some(kind) = value(form, "InstanceType")
+            && !self.is_known(request, kind)
+        {
+            if aws.query("ec2", "DescribeInstanceTypes", &[("InstanceType.1", kind)]).await.is_err() {
+                let message = format!("Invalid value '{kind}' for InstanceType.");
+                return Ok(Some(Response::error(request, 400, "InvalidParameterValue", &message)));
+            }
+            self.know(request, kind);
+        }
+        Ok(None)
     }
-    // moto refuses these descriptions as AWS refuses the launch.
-    if let Some(image) = value(form, "ImageId") {
-        aws.query("ec2", "DescribeImages", &[("ImageId.1", image)]).await?;
-    }
-    if let Some(key) = value(form, "KeyName") {
-        aws.query("ec2", "DescribeKeyPairs", &[("KeyName.1", key)]).await?;
-    }
-    if let Some(kind) = value(form, "InstanceType")
-        && aws.query("ec2", "DescribeInstanceTypes", &[("InstanceType.1", kind)]).await.is_err()
-    {
-        let message = format!("Invalid value '{kind}' for InstanceType.");
-        return Ok(Some(Response::error(request, 400, "InvalidParameterValue", &message)));
-    }
-    Ok(None)
 }
 
 /// The remembered answer, with the states that the instances have now.

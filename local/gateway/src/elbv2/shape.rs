@@ -10,6 +10,13 @@ pub(super) fn complete(answer: &mut Element) {
     answer.each_mut("Conditions", &mut |conditions| conditions.children.iter_mut().for_each(complete_condition));
 }
 
+/// Sorts a listing of rules by priority, the default rule last; moto lists them as they were made.
+pub(super) fn sort(answer: &mut Element) {
+    if let Some(rules) = answer.find_mut("Rules") {
+        rules.children.sort_by_key(|rule| rule.text_of("Priority").parse().unwrap_or(u32::MAX));
+    }
+}
+
 /// A forward action to one group names it twice: plainly, and with its weight.
 fn complete_action(action: &mut Element) {
     if action.text_of("Type") != "forward" {

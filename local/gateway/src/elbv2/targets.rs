@@ -54,24 +54,10 @@ impl Elbv2 {
     /// Registers targets; those that are no running instances are refused.
     pub(super) async fn register_targets(&self, request: &Request, moto: &Upstream) -> Result<Response, AwsError> {
         let form = request.form();
-        let aws = moto.aws(request);
-        for (id, _) in targets(&form) {
-            if !id.starts_with("i-") {
-                continue;
-            }
-            let described = aws.query_xml("ec2", "DescribeInstances", &[("InstanceId.1", id)]).await;
-            let state = match &described {
-                Ok(answer) => answer.find("instanceState").map_or("", |state| state.text_of("name")),
-                Err(_) => "",
-            };
-            if state != "running" {
-                let message = if state.is_empty() {
-                    format!("The following targets are not valid instances: '{id}'")
-                } else {
-                    format!("The following targets are not in a running state and cannot be registered: '{id}'")
-                };
-                return Ok(Response::error(request, 400, "InvalidTarget", &message));
-            }
+        let instances: Vec<&str> =
+            targets(&form).into_iter().map(|(id, _)| id).filter(|id| id.starts_with("i-")).collect();
+        if let Some(message) = not_running(&moto.aws(request), &instances).await? {
+            return Ok(Response::error(request, 400, "InvalidTarget", &message));
         }
         let response = moto.send(request).await;
         if response.status.is_success() {
@@ -205,6 +191,31 @@ impl Elbv2 {
             }
         }))
     }
+}
+
+/// Says which instances cannot be targets, where there are any.
+async fn not_running(aws: &Aws, instances: &[&str]) -> Result<Option<String>, AwsError> {
+    if instances.is_empty() {
+        return Ok(None);
+    }
+    let names: Vec<String> = (1..=instances.len()).map(|index| format!("InstanceId.{index}")).collect();
+    let mut parameters: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(instances.iter().copied()).collect();
+    parameters.push(("IncludeAllInstances", "true"));
+    let described = match aws.query_xml("ec2", "DescribeInstanceStatus", &parameters).await {
+        Ok(answer) => answer,
+        Err(AwsError::Service { message, .. }) => return Ok(Some(message)),
+        Err(lost @ AwsError::Connection { .. }) => return Err(lost),
+    };
+    let running = |id: &str| {
+        described.items("instanceStatusSet").iter().any(|status| {
+            status.text_of("instanceId") == id
+                && status.child("instanceState").is_some_and(|state| state.text_of("name") == "running")
+        })
+    };
+    let others: Vec<String> = instances.iter().filter(|id| !running(id)).map(|id| format!("'{id}'")).collect();
+    Ok((!others.is_empty()).then(|| {
+        format!("The following targets are not in a running state and cannot be registered: {}", others.join(", "))
+    }))
 }
 
 fn draining_health() -> TargetHealth {

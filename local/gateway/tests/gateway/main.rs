@@ -1,6 +1,11 @@
-//! The gateway before a real moto: one moto for all tests, their resources kept apart by names.
+//! The gateway before a real moto, and before none where moto plays no part.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "what stages a test may fail it")]
 
+mod ec2;
+mod elbv2;
+mod faults;
 mod forwarding;
+mod route53;
 mod stage;
+mod target_health;
