@@ -61,7 +61,7 @@ pub struct Answer {
     pub init_duration: Option<Duration>,
     /// Whole milliseconds of both: an OS-only runtime's start is billed.
     pub billed_ms: u64,
-    /// The most memory the process had so far. Nothing if it ended.
+    /// The most memory the process had so far. Nothing if it ended before it could be read.
     pub peak_rss_bytes: Option<u64>,
 }
 

@@ -15,7 +15,7 @@ use crate::template::{Rule, Trigger};
 
 mod input;
 
-/// An hour is the longest that `run_schedules` waits in one go: it may be stopped at any time anyway.
+/// No schedule comes more often, whatever a template says.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// Why an event or a schedule could not be delivered.

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway::{Aws, BoxFuture};
 use rustix::process::Pid;
 use serde_json::Value;
 use tokio::sync::{Semaphore, broadcast, oneshot, watch};
@@ -23,73 +22,15 @@ use crate::report;
 use crate::template::FunctionSpec;
 
 mod asynchronous;
+mod settings;
 
 pub use asynchronous::DeadLetter;
+pub use settings::Settings;
 
 /// One machine runs no more processes of a function at a time. Lambda's own bound for an account is 1000.
 const CONCURRENCY_MAX: usize = 32;
 /// Who reads answers too slowly misses the oldest of more than this.
 const ANSWERS_KEPT: usize = 1024;
-
-/// Where the functions run, and what surrounds them.
-#[derive(Clone)]
-pub struct Settings {
-    bootstraps: PathBuf,
-    endpoint_url: String,
-    region: String,
-    logs: Option<Aws>,
-    delay_scale: f64,
-    dead_letters: Option<DeadLetterHandler>,
-}
-
-/// Takes what Lambda gives up on.
-type DeadLetterHandler = Arc<dyn Fn(DeadLetter) -> BoxFuture<'static, ()> + Send + Sync>;
-
-impl Settings {
-    /// The folder with `<function>/bootstrap` in it, and where AWS is for the functions.
-    #[must_use]
-    pub fn new(bootstraps: impl Into<PathBuf>, endpoint_url: impl Into<String>) -> Self {
-        Self {
-            bootstraps: bootstraps.into(),
-            endpoint_url: endpoint_url.into(),
-            region: "us-east-1".to_owned(),
-            logs: None,
-            delay_scale: 1.0,
-            dead_letters: None,
-        }
-    }
-
-    #[must_use]
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = region.into();
-        self
-    }
-
-    /// Sends the logs to CloudWatch Logs there. Give moto's own address, so that these calls are not among
-    /// those that the gateway records.
-    #[must_use]
-    pub fn logs_to(mut self, aws: Aws) -> Self {
-        self.logs = Some(aws);
-        self
-    }
-
-    /// Makes the minutes between two tries of an asynchronous event shorter: with 0.01, a minute is 0.6 s.
-    #[must_use]
-    pub fn delay_scale(mut self, factor: f64) -> Self {
-        self.delay_scale = factor.clamp(0.0, 1.0);
-        self
-    }
-
-    /// Gets every asynchronous event that was given up and has a dead-letter queue or a destination.
-    #[must_use]
-    pub fn on_dead_letter<F>(mut self, handler: impl Fn(DeadLetter) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.dead_letters = Some(Arc::new(move |letter| Box::pin(handler(letter))));
-        self
-    }
-}
 
 /// Why the functions cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +78,9 @@ struct Inner {
     settings: Settings,
     logs: Logs,
     processes: Mutex<BTreeMap<u64, Entry>>,
+    /// How many processes there were so far.
     started: AtomicU64,
+    stopped: AtomicBool,
     /// How many asynchronous events are not finished.
     pending: watch::Sender<usize>,
     answers: broadcast::Sender<Arc<Answer>>,
@@ -192,6 +135,7 @@ impl Functions {
             settings,
             processes: Mutex::default(),
             started: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
             pending: watch::Sender::new(0),
             answers: broadcast::Sender::new(ANSWERS_KEPT),
         });
@@ -291,12 +235,15 @@ impl Functions {
         self.0.inner.logs.flush().await
     }
 
-    /// Ends everything now: processes, tries that are to come, logs on their way.
+    /// Ends everything now, processes and tries that are to come, and takes no more calls.
     pub fn stop(&self) {
         self.0.stop();
     }
 
     fn function(&self, name: &str) -> Result<Arc<Function>, InvokeError> {
+        if self.0.inner.stopped.load(Ordering::Relaxed) {
+            return Err(InvokeError::Stopped);
+        }
         let function = self.0.inner.functions.get(name).map(Arc::clone);
         function.ok_or_else(|| InvokeError::NotFound(name.to_owned()))
     }
@@ -310,6 +257,7 @@ impl Functions {
 
 impl Owner {
     fn stop(&self) {
+        self.inner.stopped.store(true, Ordering::Relaxed);
         lock(&self.tasks).abort_all();
         for function in self.inner.functions.values() {
             function.idle().clear();
@@ -429,10 +377,4 @@ fn not_run(error: crate::answer::FunctionError) -> Outcome {
 /// The data behind these locks is whole after each statement, also if a thread that held one panicked.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where the binary of a function is expected.
-#[must_use]
-pub fn bootstrap_path(bootstraps: &Path, spec: &FunctionSpec) -> PathBuf {
-    bootstraps.join(spec.short_name()).join("bootstrap")
 }

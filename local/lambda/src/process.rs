@@ -36,6 +36,8 @@ pub(crate) struct Process {
     /// Taken with the first answer; later invocations are warm.
     init: Option<Duration>,
     ready: bool,
+    /// As it was last seen: a process that has ended tells nothing any more.
+    peak_rss_bytes: Option<u64>,
 }
 
 /// What one invocation came to.
@@ -90,7 +92,7 @@ impl Process {
             .spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let group = group.ok_or_else(|| io::Error::other("the process ended at once"))?;
-        Ok(Self { child, group, api, output, started, init: None, ready: false })
+        Ok(Self { child, group, api, output, started, init: None, ready: false, peak_rss_bytes: None })
     }
 
     /// The process group, which is the process id too.
@@ -186,11 +188,12 @@ impl Process {
     }
 
     /// Kills the process and all it started, at once.
-    fn kill(&self) {
+    fn kill(&mut self) {
+        self.note_peak();
         kill(self.group);
     }
 
-    fn kill_for_protocol(&self, request_id: &str) -> FunctionError {
+    fn kill_for_protocol(&mut self, request_id: &str) -> FunctionError {
         self.kill();
         let message =
             format!("RequestId: {request_id} Error: Runtime asked for the next invocation before it answered this one");
@@ -204,28 +207,33 @@ impl Process {
         duration: Duration,
         reusable: bool,
     ) -> Outcome {
-        Outcome { result, lines: self.output.lines(), init, duration, peak_rss_bytes: self.peak_rss_bytes(), reusable }
+        self.note_peak();
+        Outcome { result, lines: self.output.lines(), init, duration, peak_rss_bytes: self.peak_rss_bytes, reusable }
     }
 
-    /// The most memory the process ever had. Nothing once it has ended.
-    fn peak_rss_bytes(&self) -> Option<u64> {
-        let path = format!("/proc/{}/status", self.group.as_raw_nonzero());
-        let status = std::fs::read_to_string(path).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kilobytes * 1024)
+    /// Reads the most memory the process ever had, while it can be read.
+    fn note_peak(&mut self) {
+        self.peak_rss_bytes = peak_rss_bytes(self.group).or(self.peak_rss_bytes);
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        kill(self.group);
     }
 }
 
 /// Kills a process group with signal 9. One that has ended already is no error.
 pub(crate) fn kill(group: Pid) {
     let _ = kill_process_group(group, Signal::KILL);
+}
+
+fn peak_rss_bytes(process: Pid) -> Option<u64> {
+    let path = format!("/proc/{}/status", process.as_raw_nonzero());
+    let status = std::fs::read_to_string(path).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// What a process writes. A file and not a pipe: all that was written before an answer is in it when the

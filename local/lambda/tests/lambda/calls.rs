@@ -121,6 +121,7 @@ async fn a_function_is_killed_at_its_timeout_with_all_it_started() {
     assert_eq!(error.kind, ErrorKind::Timeout);
     assert!(error.message.ends_with("Task timed out after 1.00 seconds"), "{}", error.message);
     assert!(answer.duration >= Duration::from_secs(1));
+    assert!(answer.peak_rss_bytes.is_some());
     assert!(answer.log.last().unwrap().ends_with("Status: timeout"), "{:?}", answer.log);
     assert!(stand.call(&json!({})).await.init_duration.is_some());
 }
@@ -167,6 +168,8 @@ async fn stopping_ends_calls_and_processes() {
         meeting.ended().await;
     });
     assert_eq!(answer.unwrap_err(), InvokeError::Stopped);
+    let later = stand.functions.invoke("pointsman-try", &json!({})).await;
+    assert_eq!(later.unwrap_err(), InvokeError::Stopped);
 }
 
 #[tokio::test]
