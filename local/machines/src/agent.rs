@@ -62,7 +62,11 @@ impl fmt::Display for EventError {
             Self::AppSpec(error) => error.fmt(f),
             Self::Archive(why) => write!(f, "The revision could not be unpacked: {why}"),
             Self::FileExists(path) => {
-                write!(f, "The deployment failed because a specified file already exists at this location: {}", path.display())
+                write!(
+                    f,
+                    "The deployment failed because a specified file already exists at this location: {}",
+                    path.display()
+                )
             }
             Self::Io(error) => error.fmt(f),
             Self::Script { script, how, output } => {
@@ -72,7 +76,9 @@ impl fmt::Display for EventError {
                     ScriptEnd::Failed(Some(code)) => {
                         write!(f, "Script at specified location: {location} failed with exit code {code}")?;
                     }
-                    ScriptEnd::Failed(None) => write!(f, "Script at specified location: {location} was ended by a signal")?,
+                    ScriptEnd::Failed(None) => {
+                        write!(f, "Script at specified location: {location} was ended by a signal")?
+                    }
                     ScriptEnd::TimedOut => {
                         let seconds = script.timeout().as_secs();
                         write!(f, "Script at specified location: {location} failed to complete in {seconds} seconds")?;
@@ -189,7 +195,10 @@ impl Agent {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
         }
         // A file, not a pipe: a server that keeps its script's output open does not hold up the deployment.
-        let log = self.folder().join("logs").join(format!("{event}-{}.log", script.location.display().to_string().replace('/', "-")));
+        let log = self
+            .folder()
+            .join("logs")
+            .join(format!("{event}-{}.log", script.location.display().to_string().replace('/', "-")));
         std::fs::create_dir_all(self.folder().join("logs"))?;
         let output = std::fs::File::create(&log)?;
 

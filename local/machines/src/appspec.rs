@@ -91,9 +91,13 @@ pub enum AppSpecError {
     Missing(PathBuf),
     #[error("The deployment failed because the AppSpec file is not valid: {0}")]
     Invalid(serde_yaml_ng::Error),
-    #[error("The deployment failed because an invalid version value ({0}) was entered in the application specification file. The only valid value is 0.0")]
+    #[error(
+        "The deployment failed because an invalid version value ({0}) was entered in the application specification file. The only valid value is 0.0"
+    )]
     Version(f64),
-    #[error("The deployment failed because an invalid operating system value ({0}) was entered in the application specification file. Here it must be linux")]
+    #[error(
+        "The deployment failed because an invalid operating system value ({0}) was entered in the application specification file. Here it must be linux"
+    )]
     Os(String),
 }
 

@@ -115,7 +115,8 @@ pub(crate) async fn deploy(instances: &Instances, run: &Path, deployment: Deploy
     let fail = |code, cause| Failure { deployment_id: deployment_id.clone(), code, cause };
 
     let all = instances.list().await.map_err(|error| fail("INTERNAL_ERROR", Cause::Aws(error)))?;
-    let selected: Vec<Instance> = all.into_iter().filter(|instance| instance.running() && deployment.takes(instance)).collect();
+    let selected: Vec<Instance> =
+        all.into_iter().filter(|instance| instance.running() && deployment.takes(instance)).collect();
     if selected.is_empty() {
         return Err(fail("NO_INSTANCES", Cause::NoInstances));
     }
@@ -134,7 +135,11 @@ pub(crate) async fn deploy(instances: &Instances, run: &Path, deployment: Deploy
         };
         agents.spawn(async move {
             let failed = agent.deploy().await.err();
-            failed.map(|(lifecycle_event, error)| InstanceFailure { instance_id: agent.instance.id, lifecycle_event, error })
+            failed.map(|(lifecycle_event, error)| InstanceFailure {
+                instance_id: agent.instance.id,
+                lifecycle_event,
+                error,
+            })
         });
     }
     let mut failures: Vec<InstanceFailure> = agents.join_all().await.into_iter().flatten().collect();

@@ -91,7 +91,7 @@ impl Instances {
     pub(crate) async fn follow(self, mut calls: broadcast::Receiver<Call>) {
         loop {
             match calls.recv().await {
-                Ok(call) if call.service == "ec2" && call.mutating => {}
+                Ok(call) if concerns(&call) => {}
                 Ok(_) => continue,
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
@@ -101,6 +101,11 @@ impl Instances {
             }
         }
     }
+}
+
+/// Whether a call may have changed which instances run.
+pub(crate) fn concerns(call: &Call) -> bool {
+    call.service == "ec2" && call.mutating && call.action.ends_with("Instances")
 }
 
 /// Why a refresh was not completed.
@@ -123,7 +128,9 @@ fn read(text: &str) -> Vec<Instance> {
                 private_ip: xml::text(item, "privateIpAddress").and_then(|ip| ip.parse().ok()),
                 state: xml::text(xml::child(item, "instanceState")?, "name")?.to_owned(),
                 tags: xml::list(item, "tagSet", "item")
-                    .filter_map(|tag| Some((xml::text(tag, "key")?.to_owned(), xml::text(tag, "value").unwrap_or("").to_owned())))
+                    .filter_map(|tag| {
+                        Some((xml::text(tag, "key")?.to_owned(), xml::text(tag, "value").unwrap_or("").to_owned()))
+                    })
                     .collect(),
             })
         })
@@ -142,8 +149,12 @@ mod tests {
             <tagSet><item><key>a:b</key><value>1</value></item><item><key>empty</key><value/></item></tagSet></item></instancesSet>
             </item></reservationSet></DescribeInstancesResponse>"#;
         let tags = BTreeMap::from([("a:b".to_owned(), "1".to_owned()), ("empty".to_owned(), String::new())]);
-        let wanted =
-            Instance { id: "i-1".to_owned(), private_ip: Some(Ipv4Addr::new(127, 20, 1, 4)), state: "running".to_owned(), tags };
+        let wanted = Instance {
+            id: "i-1".to_owned(),
+            private_ip: Some(Ipv4Addr::new(127, 20, 1, 4)),
+            state: "running".to_owned(),
+            tags,
+        };
         assert_eq!(read(text), [wanted]);
     }
 }

@@ -1,8 +1,7 @@
 //! The machines of a run: instances, deployments and the load balancer, started and stopped together.
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use gateway::{Aws, Gateway};
 use tokio::task::JoinHandle;
@@ -65,7 +64,7 @@ pub struct Machines {
     load_balancer: LoadBalancer,
     follower: JoinHandle<()>,
     instances: Instances,
-    guard: Arc<Guard>,
+    guard: Guard,
     reservation: Reservation,
 }
 
@@ -88,7 +87,13 @@ impl Machines {
         };
         let load_balancer = LoadBalancer::start(&guard, reservation.listener_port.address(), around).await?;
         let follower = tokio::spawn(instances.clone().follow(gateway.subscribe()));
-        Ok(Self { load_balancer, follower, instances, guard: Arc::new(guard), reservation })
+        Ok(Self { load_balancer, follower, instances, guard, reservation })
+    }
+
+    /// The folder of the run, with each instance's disk and HAProxy's files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.guard.folder()
     }
 
     /// The network that the instances' addresses are in.
@@ -142,8 +147,8 @@ impl Machines {
     ///
     /// Where no instance is selected, or a lifecycle event fails on one of them.
     pub fn deploy(&self, deployment: Deployment) -> impl Future<Output = Result<Report, Failure>> + Send + use<> {
-        let (instances, guard) = (self.instances.clone(), Arc::clone(&self.guard));
-        async move { deploy::deploy(&instances, guard.folder(), deployment).await }
+        let (instances, run) = (self.instances.clone(), self.guard.folder().to_owned());
+        async move { deploy::deploy(&instances, &run, deployment).await }
     }
 }
 

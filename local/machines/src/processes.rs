@@ -46,7 +46,11 @@ pub async fn end_instance(root: &Path) -> io::Result<()> {
         .stderr(Stdio::null())
         .status()
         .await?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("processes of {} would not end", root.display()))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("processes of {} would not end", root.display())))
+    }
 }
 
 /// A process beside ours that ends all processes of the run and removes its folder as soon as this value is
@@ -66,9 +70,7 @@ impl Guard {
     pub fn start(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let folder = folder.canonicalize()?;
-        let script = format!(
-            "{END}\ntrap '' INT TERM HUP\nread -r _\nend_all \"{RUN}=$1\"\nrm -rf \"$1\"\n"
-        );
+        let script = format!("{END}\ntrap '' INT TERM HUP\nread -r _\nend_all \"{RUN}=$1\"\nrm -rf \"$1\"\n");
         let shell = Command::new("sh")
             .args(["-c", &script, "sh"])
             .arg(&folder)

@@ -1,5 +1,7 @@
 //! Deployments of the example's revision onto real processes, against moto.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
 mod world;
 
 use std::io::{Cursor, Write};
@@ -7,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gateway::State;
-use machines::{Cause, Deployment, ScriptEnd, TagFilter};
+use machines::{Cause, Deployment, EventError, ScriptEnd, TagFilter};
 use world::{PORT, World, condition, forward};
 use zip::write::SimpleFileOptions;
 
@@ -96,7 +98,7 @@ async fn a_revision_is_served_until_its_instance_is_terminated() {
     assert_eq!(version_at(&second_address).await, None);
     assert!(version_at(&first_address).await.is_some(), "the other goes on");
 
-    let run = world.folder.path().join("run");
+    let run = world.machines.folder().to_owned();
     assert!(processes_of(&run) >= 2, "HAProxy and a server");
     let World { machines, .. } = world;
     drop(machines);
@@ -125,9 +127,17 @@ async fn a_deployment_that_fails_says_where_and_how() {
             Some(ScriptEnd::TimedOut),
             "wait.sh failed to complete in 1 seconds\n    waiting",
         ),
-        (zipped(&[("appspec.yml", &missing)]), "AfterInstall", Some(ScriptEnd::Missing), "Script does not exist at specified location: gone.sh"),
         (
-            zipped(&[("appspec.yml", &environment), ("print.sh", "#!/bin/sh\necho $APPLICATION_NAME $DEPLOYMENT_GROUP_NAME $LIFECYCLE_EVENT\nexit 3\n")]),
+            zipped(&[("appspec.yml", &missing)]),
+            "AfterInstall",
+            Some(ScriptEnd::Missing),
+            "Script does not exist at specified location: gone.sh",
+        ),
+        (
+            zipped(&[
+                ("appspec.yml", &environment),
+                ("print.sh", "#!/bin/sh\necho $APPLICATION_NAME $DEPLOYMENT_GROUP_NAME $LIFECYCLE_EVENT\nexit 3\n"),
+            ]),
             "ApplicationStart",
             Some(ScriptEnd::Failed(Some(3))),
             "mobile-web pre-product ApplicationStart",
@@ -139,10 +149,7 @@ async fn a_deployment_that_fails_says_where_and_how() {
         assert!(failure.to_string().contains(words), "{failure}");
         assert!(failure.to_string().contains(&format!("{instance}, {event}: ")), "{failure}");
         let Cause::Instances(instances) = failure.cause else { panic!("not of an instance") };
-        let script_end = match &instances[0].error {
-            machines::EventError::Script { how, .. } => Some(*how),
-            _ => None,
-        };
+        let script_end = if let EventError::Script { how, .. } = &instances[0].error { Some(*how) } else { None };
         assert_eq!((instances[0].lifecycle_event.as_str(), script_end), (event, how));
     }
 }

@@ -1,9 +1,10 @@
 //! HAProxy's configuration. It is written once: rules, groups and targets come and go through the runtime
 //! socket, in slots that are declared here, so that nothing is ever reloaded.
+//!
+//! All files are named from HAProxy's working folder: they may stand anywhere, however long or odd the path.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
 
 use super::rules::{GROUPS_MAX, NO_TARGETS};
 
@@ -28,27 +29,20 @@ pub fn server(index: usize) -> String {
 }
 
 /// The map of the rules, by which HAProxy knows it.
-pub fn map_file(folder: &Path) -> String {
-    folder.join("rules.map").display().to_string()
-}
+pub const MAP_FILE: &str = "rules.map";
 
 /// The runtime socket.
-pub fn socket_file(folder: &Path) -> String {
-    folder.join("haproxy.sock").display().to_string()
-}
+pub const SOCKET_FILE: &str = "haproxy.sock";
 
 /// Renders the configuration.
-pub fn render(folder: &Path, listen: SocketAddr) -> String {
-    let (socket, map) = (socket_file(folder), map_file(folder));
-    let error = |status: u16| folder.join(format!("{status}.http")).display().to_string();
-    let (unavailable, bad_gateway, timeout) = (error(503), error(502), error(504));
+pub fn render(listen: SocketAddr) -> String {
     let port = listen.port();
 
     // One thread: between two requests a change is either made or not.
     let mut config = format!(
         r#"global
     nbthread 1
-    stats socket "{socket}" mode 600 level admin
+    stats socket unix@{SOCKET_FILE} mode 600 level admin
 
 defaults
     mode http
@@ -62,9 +56,9 @@ defaults
     # ALB tries a request once.
     retries 0
     # HAProxy says 503 where a target refuses the connection, ALB 502.
-    errorfile 503 "{bad_gateway}"
-    errorfile 502 "{bad_gateway}"
-    errorfile 504 "{timeout}"
+    errorfile 503 502.http
+    errorfile 502 502.http
+    errorfile 504 504.http
 
 frontend listener
     bind {listen}
@@ -75,7 +69,7 @@ frontend listener
 
     # The rules; see rules.rs for what the map holds.
     http-request set-var-fmt(txn.request) "%[src,hex]|%[req.hdr(host),host_only,lower]|%[path]"
-    http-request set-var(txn.action) "var(txn.request),map_reg({map})"
+    http-request set-var(txn.action) var(txn.request),map_reg({MAP_FILE})
 
     # A number below the sum of the weights falls to the last group that begins at or below it.
     http-request set-var(txn.total) var(txn.action),field(2,:),add(0)
@@ -99,7 +93,7 @@ frontend listener
 
 # A group without registered targets, or no rule at all.
 backend {NO_TARGETS}
-    errorfile 503 "{unavailable}"
+    errorfile 503 503.http
 
 backend fixed-response
     http-request set-var(txn.status) var(txn.action),field(2,:)
@@ -113,25 +107,33 @@ backend fixed-response
             204 | 205 => "",
             _ => r#" content-type text/plain lf-string "%[var(txn.action),field(4,:),url_dec(1)]""#,
         };
-        let _ = writeln!(config, "    http-request return status {status}{body} if {{ var(txn.status) -m str {status} }}");
+        let _ =
+            writeln!(config, "    http-request return status {status}{body} if {{ var(txn.status) -m str {status} }}");
     }
     for index in 0..BACKENDS {
         let name = backend(index);
-        let _ = write!(config, "\nbackend {name}\n    balance roundrobin\n    server-template target- {SERVERS} 0.0.0.0:1 disabled\n");
+        let _ = write!(
+            config,
+            "\nbackend {name}\n    balance roundrobin\n    server-template target- {SERVERS} 0.0.0.0:1 disabled\n"
+        );
     }
     config
 }
 
 /// The files beside the configuration: an empty map, and ALB's own error pages.
-pub fn files(folder: &Path) -> Vec<(String, String)> {
+pub fn files() -> Vec<(String, String)> {
     let page = |status: u16, reason: &str| {
-        let body = format!("<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n</body>\r\n</html>\r\n");
+        let body = format!(
+            "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n</body>\r\n</html>\r\n"
+        );
         let length = body.len();
-        let text = format!("HTTP/1.1 {status} {reason}\r\nServer: awselb/2.0\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n{body}");
-        (folder.join(format!("{status}.http")).display().to_string(), text)
+        let text = format!(
+            "HTTP/1.1 {status} {reason}\r\nServer: awselb/2.0\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        (format!("{status}.http"), text)
     };
     vec![
-        (map_file(folder), String::new()),
+        (MAP_FILE.to_owned(), String::new()),
         page(502, "Bad Gateway"),
         page(503, "Service Temporarily Unavailable"),
         page(504, "Gateway Time-out"),

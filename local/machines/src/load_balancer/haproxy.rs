@@ -46,7 +46,8 @@ pub enum HaproxyError {
 /// A running HAProxy. The run's guard ends it when this is dropped, at the latest.
 #[derive(Debug)]
 pub struct Haproxy {
-    folder: PathBuf,
+    /// As seen from HAProxy's working folder: a socket's path must be short, and the run's folder need not be.
+    socket: PathBuf,
     child: Child,
 }
 
@@ -57,7 +58,8 @@ impl Haproxy {
     ///
     /// Where it is missing or too old.
     pub fn check() -> Result<(), HaproxyError> {
-        let output = Command::new("haproxy").arg("-v").stdin(Stdio::null()).output().map_err(|_| HaproxyError::Missing)?;
+        let output =
+            Command::new("haproxy").arg("-v").stdin(Stdio::null()).output().map_err(|_| HaproxyError::Missing)?;
         let text = String::from_utf8_lossy(&output.stdout);
         let version = text.split_whitespace().skip_while(|word| *word != "version").nth(1).unwrap_or_default();
         let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
@@ -79,14 +81,15 @@ impl Haproxy {
         let log = std::fs::File::create(&log_file).map_err(HaproxyError::Files)?;
 
         let mut command = Command::new("haproxy");
-        command.arg("-db").arg("-f").arg(&config_file).stdin(Stdio::null());
+        command.current_dir(&folder).arg("-db").arg("-f").arg(&config_file).stdin(Stdio::null());
         command.stdout(log.try_clone().map_err(HaproxyError::Files)?).stderr(log);
         guard.mark(&mut command);
         // Ctrl-C in the terminal is for the program, which ends the run in order.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(|_| HaproxyError::Missing)?;
 
-        let mut haproxy = Self { folder, child };
+        let socket = Path::new("/proc").join(child.id().to_string()).join("cwd").join(config::SOCKET_FILE);
+        let mut haproxy = Self { socket, child };
         for _ in 0..START_TRIES {
             if haproxy.command("show info").await.is_ok() {
                 return Ok(haproxy);
@@ -103,7 +106,7 @@ impl Haproxy {
     /// Sends a command; the answer is what it says, without white space around it.
     pub async fn command(&self, command: &str) -> Result<String, HaproxyError> {
         let exchange = async {
-            let mut socket = UnixStream::connect(config::socket_file(&self.folder)).await?;
+            let mut socket = UnixStream::connect(&self.socket).await?;
             socket.write_all(command.as_bytes()).await?;
             socket.write_all(b"\n").await?;
             let mut answer = String::new();
@@ -139,7 +142,7 @@ impl Haproxy {
 
     /// Puts a whole map in the place of the one before, in one step.
     pub async fn replace_map(&self, entries: &[Entry]) -> Result<(), HaproxyError> {
-        let map = config::map_file(&self.folder);
+        let map = config::MAP_FILE;
         let command = format!("prepare map {map}");
         let answer = self.command(&command).await?;
         let Some(version) = answer.rsplit(' ').next().filter(|word| word.parse::<u32>().is_ok()) else {
@@ -169,8 +172,8 @@ impl Drop for Haproxy {
 
 fn write_files(folder: &Path, config_file: &Path, listen: SocketAddr) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    for (path, text) in config::files(folder) {
-        std::fs::write(path, text)?;
+    for (path, text) in config::files() {
+        std::fs::write(folder.join(path), text)?;
     }
-    std::fs::write(config_file, config::render(folder, listen))
+    std::fs::write(config_file, config::render(listen))
 }

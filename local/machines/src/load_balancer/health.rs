@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::pin;
-#[cfg(test)]
-use std::time::Duration;
 
 use bytes::Bytes;
 use gateway::{State, Target, TargetHealth};
@@ -28,8 +26,8 @@ pub struct Check {
 /// A target's state changed.
 #[derive(Debug)]
 pub struct Change {
-    pub target: Target,
-    pub health: TargetHealth,
+    target: Target,
+    health: TargetHealth,
     /// Which of the checks that this target had says so; an older one's word does not count.
     check_number: u64,
 }
@@ -82,19 +80,23 @@ impl Prober {
                 changes: self.changes.clone(),
             };
             let task = tokio::spawn(probe.run(Standing::new(health.clone())));
-            self.running.insert(target.clone(), Running { check: check.clone(), number: self.last_number, health, task });
+            self.running
+                .insert(target.clone(), Running { check: check.clone(), number: self.last_number, health, task });
         }
     }
 
-    /// Takes a change in; false where the check that sent it has ended.
-    pub fn take(&mut self, change: &Change) -> bool {
-        match self.running.get_mut(&change.target) {
-            Some(running) if running.number == change.check_number => {
-                running.health = change.health.clone();
-                true
-            }
-            Some(_) | None => false,
+    /// Takes a change in, unless the check that sent it has ended.
+    pub fn take(&mut self, change: Change) {
+        if let Some(running) = self.running.get_mut(&change.target)
+            && running.number == change.check_number
+        {
+            running.health = change.health;
         }
+    }
+
+    /// The targets that are checked.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.running.keys()
     }
 
     /// The state of a checked target.
@@ -104,7 +106,7 @@ impl Prober {
 }
 
 /// A target that is being checked for the first time.
-pub fn initial() -> TargetHealth {
+fn initial() -> TargetHealth {
     TargetHealth::with(State::Initial, "Elb.InitialHealthChecking", "Initial health checks in progress")
 }
 
@@ -123,7 +125,8 @@ impl Probe {
         loop {
             let result = self.check.once().await;
             if standing.take(&result, &self.check.settings) {
-                let change = Change { target: self.target.clone(), health: standing.health.clone(), check_number: self.number };
+                let change =
+                    Change { target: self.target.clone(), health: standing.health.clone(), check_number: self.number };
                 if self.changes.send(change).is_err() {
                     return;
                 }
@@ -237,32 +240,37 @@ fn said(finding: &Finding) -> TargetHealth {
     }
 }
 
-/// The duration of an interval, for tests of other modules.
-#[cfg(test)]
-pub fn settings(interval: Duration) -> HealthCheck {
-    HealthCheck {
-        protocol: "HTTP".to_owned(),
-        port: None,
-        path: "/health".to_owned(),
-        interval,
-        timeout: Duration::from_millis(300),
-        healthy_threshold: 2,
-        unhealthy_threshold: 2,
-        matcher: "200".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn settings() -> HealthCheck {
+        HealthCheck {
+            protocol: "HTTP".to_owned(),
+            port: None,
+            path: "/health".to_owned(),
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            healthy_threshold: 2,
+            unhealthy_threshold: 2,
+            matcher: "200".to_owned(),
+        }
+    }
 
     #[test]
     fn states_follow_the_thresholds() {
         use Finding::{Failed, Passed, TimedOut, WrongCode};
-        let settings = settings(Duration::from_secs(5));
+        let settings = settings();
         for (why, findings, state, description) in [
             ("one passed check makes a new target healthy", vec![Failed, Passed], State::Healthy, None),
-            ("one failed check says nothing yet", vec![WrongCode(502)], State::Initial, Some("Initial health checks in progress")),
+            (
+                "one failed check says nothing yet",
+                vec![WrongCode(502)],
+                State::Initial,
+                Some("Initial health checks in progress"),
+            ),
             (
                 "two make a new target unhealthy",
                 vec![Failed, WrongCode(502)],
@@ -285,9 +293,14 @@ mod tests {
 
     #[test]
     fn matchers_are_read() {
-        for (matcher, code, matches) in
-            [("200", 200, true), ("200", 204, false), ("200-299", 299, true), ("200,302", 302, true), ("200, 202-204", 203, true), ("", 200, false)]
-        {
+        for (matcher, code, matches) in [
+            ("200", 200, true),
+            ("200", 204, false),
+            ("200-299", 299, true),
+            ("200,302", 302, true),
+            ("200, 202-204", 203, true),
+            ("", 200, false),
+        ] {
             assert_eq!(matches_code(matcher, code), matches, "{matcher} {code}");
         }
     }

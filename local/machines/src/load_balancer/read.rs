@@ -45,7 +45,11 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Forward(Vec<WeightedGroup>),
-    FixedResponse { status: u16, content_type: String, body: String },
+    FixedResponse {
+        status: u16,
+        content_type: String,
+        body: String,
+    },
     /// One that this load balancer does not know, by its type.
     Unknown(String),
 }
@@ -167,7 +171,8 @@ fn condition(node: Node<'_, '_>) -> Condition {
     let values = |config: &str| -> Vec<String> {
         let short = xml::list(node, "Values", "member");
         let long = xml::child(node, config).into_iter().flat_map(|config| xml::list(config, "Values", "member"));
-        let mut values: Vec<String> = short.chain(long).filter_map(|value| value.text()).map(|text| text.trim().to_owned()).collect();
+        let mut values: Vec<String> =
+            short.chain(long).filter_map(|value| value.text()).map(|text| text.trim().to_owned()).collect();
         values.sort_unstable();
         values.dedup();
         values
@@ -176,7 +181,9 @@ fn condition(node: Node<'_, '_>) -> Condition {
         "host-header" => Condition::Hosts(values("HostHeaderConfig")),
         "path-pattern" => Condition::Paths(values("PathPatternConfig")),
         // IPv6 ranges never match: the listener has an IPv4 address.
-        "source-ip" => Condition::SourceIps(values("SourceIpConfig").iter().filter_map(|value| value.parse().ok()).collect()),
+        "source-ip" => {
+            Condition::SourceIps(values("SourceIpConfig").iter().filter_map(|value| value.parse().ok()).collect())
+        }
         other => Condition::Unknown(other.to_owned()),
     }
 }
@@ -193,7 +200,9 @@ fn action(node: Node<'_, '_>) -> Action {
                 })
                 .collect();
             if groups.is_empty() {
-                groups.extend(xml::text(node, "TargetGroupArn").map(|arn| WeightedGroup { arn: arn.to_owned(), weight: 1 }));
+                groups.extend(
+                    xml::text(node, "TargetGroupArn").map(|arn| WeightedGroup { arn: arn.to_owned(), weight: 1 }),
+                );
             }
             Action::Forward(groups)
         }
@@ -215,7 +224,8 @@ fn checks(text: &str) -> Vec<(String, HealthCheck)> {
     xml::all(document.root(), "DescribeTargetGroupsResult")
         .flat_map(|result| xml::list(result, "TargetGroups", "member"))
         .filter_map(|group| {
-            let number = |name, otherwise| xml::text(group, name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+            let number =
+                |name, otherwise| xml::text(group, name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
             let check = HealthCheck {
                 protocol: xml::text(group, "HealthCheckProtocol").unwrap_or("HTTP").to_owned(),
                 port: xml::text(group, "HealthCheckPort").and_then(|text| text.parse().ok()),
@@ -224,7 +234,10 @@ fn checks(text: &str) -> Vec<(String, HealthCheck)> {
                 timeout: Duration::from_secs(number("HealthCheckTimeoutSeconds", 5).into()),
                 healthy_threshold: number("HealthyThresholdCount", 5),
                 unhealthy_threshold: number("UnhealthyThresholdCount", 2),
-                matcher: xml::child(group, "Matcher").and_then(|matcher| xml::text(matcher, "HttpCode")).unwrap_or("200").to_owned(),
+                matcher: xml::child(group, "Matcher")
+                    .and_then(|matcher| xml::text(matcher, "HttpCode"))
+                    .unwrap_or("200")
+                    .to_owned(),
             };
             Some((xml::text(group, "TargetGroupArn")?.to_owned(), check))
         })

@@ -45,7 +45,9 @@ fn pattern(conditions: &[Condition]) -> Result<String, String> {
         match condition {
             Condition::SourceIps(networks) => sources.push(any_of(networks.iter().map(network))),
             // The path may hold a bar, so the host must not: `[^|]` keeps each pattern to its own part.
-            Condition::Hosts(values) => hosts.push(any_of(values.iter().map(|value| wildcards(&value.to_lowercase(), "[^|]")))),
+            Condition::Hosts(values) => {
+                hosts.push(any_of(values.iter().map(|value| wildcards(&value.to_lowercase(), "[^|]"))))
+            }
             Condition::Paths(values) => paths.push(any_of(values.iter().map(|value| wildcards(value, ".")))),
             Condition::Unknown(field) => return Err(format!("the condition {field} is not known here")),
         }
@@ -142,7 +144,9 @@ mod tests {
     }
 
     fn weights(weights: &[(&str, u32)]) -> Action {
-        Action::Forward(weights.iter().map(|(arn, weight)| WeightedGroup { arn: (*arn).to_owned(), weight: *weight }).collect())
+        Action::Forward(
+            weights.iter().map(|(arn, weight)| WeightedGroup { arn: (*arn).to_owned(), weight: *weight }).collect(),
+        )
     }
 
     fn rendered(conditions: Vec<Condition>, action: Action) -> Entry {
@@ -154,14 +158,22 @@ mod tests {
 
     #[test]
     fn conditions_are_one_pattern() {
-        let networks = |values: &[&str]| Condition::SourceIps(values.iter().map(|value| value.parse().unwrap()).collect());
+        let networks =
+            |values: &[&str]| Condition::SourceIps(values.iter().map(|value| value.parse().unwrap()).collect());
         for (why, conditions, pattern) in [
             ("the default rule takes all", vec![], r"^[^|]*[|][^|]*[|].*$"),
-            ("hosts in lower case", vec![Condition::Hosts(texts(&["*.Example.com", "a"]))], r"^[^|]*[|]([^|]*\x2eexample\x2ecom|a)[|].*$"),
+            (
+                "hosts in lower case",
+                vec![Condition::Hosts(texts(&["*.Example.com", "a"]))],
+                r"^[^|]*[|]([^|]*\x2eexample\x2ecom|a)[|].*$",
+            ),
             ("paths as they are", vec![Condition::Paths(texts(&["/A?/*"]))], r"^[^|]*[|][^|]*[|](/A./.*)$"),
             (
                 "source and host",
-                vec![networks(&["10.0.0.0/8", "172.16.0.0/12", "1.2.3.4/32", "128.0.0.0/1"]), Condition::Hosts(texts(&["a"]))],
+                vec![
+                    networks(&["10.0.0.0/8", "172.16.0.0/12", "1.2.3.4/32", "128.0.0.0/1"]),
+                    Condition::Hosts(texts(&["a"])),
+                ],
                 r"^(0A......|AC1.....|01020304|[89ABCDEF].......)[|](a)[|].*$",
             ),
             ("no IPv4 source at all", vec![networks(&[])], r"^(?!)[|][^|]*[|].*$"),
@@ -176,8 +188,16 @@ mod tests {
         for (why, action, value) in [
             ("one group", weights(&[("a", 100)]), "forward:100:0:backend-a"),
             ("weight 0 gets nothing", weights(&[("a", 0), ("b", 100)]), "forward:100:0:backend-b"),
-            ("shares", weights(&[("a", 10), ("b", 80), ("c", 10)]), "forward:100:0:backend-a:10:backend-b:90:backend-c"),
-            ("a group without targets keeps its share", weights(&[("a", 1), ("empty", 1)]), "forward:2:0:backend-a:1:no-targets"),
+            (
+                "shares",
+                weights(&[("a", 10), ("b", 80), ("c", 10)]),
+                "forward:100:0:backend-a:10:backend-b:90:backend-c",
+            ),
+            (
+                "a group without targets keeps its share",
+                weights(&[("a", 1), ("empty", 1)]),
+                "forward:2:0:backend-a:1:no-targets",
+            ),
             ("no weight at all", weights(&[("a", 0), ("b", 0)]), "forward:1:0:no-targets"),
             (
                 "a fixed response",
@@ -191,7 +211,11 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out_and_said() {
-        let rule = Rule { arn: "r".to_owned(), conditions: vec![Condition::Unknown("http-header".to_owned())], action: weights(&[]) };
+        let rule = Rule {
+            arn: "r".to_owned(),
+            conditions: vec![Condition::Unknown("http-header".to_owned())],
+            action: weights(&[]),
+        };
         let (entries, problems) = render(&[rule], |_| None);
         assert_eq!(entries, []);
         assert_eq!(problems, ["rule r is left out: the condition http-header is not known here"]);

@@ -61,20 +61,34 @@ impl Slots {
 
     /// Gives each wanted group and target its slot and puts those that are in rotation there. Answers what
     /// found no slot.
-    pub async fn fill(&mut self, haproxy: &Haproxy, wanted: &BTreeMap<String, WantedGroup>) -> Result<Vec<String>, HaproxyError> {
+    pub async fn fill(
+        &mut self,
+        haproxy: &Haproxy,
+        wanted: &BTreeMap<String, WantedGroup>,
+    ) -> Result<Vec<String>, HaproxyError> {
         let mut problems = Vec::new();
         for (arn, group) in wanted {
             if !self.used.contains_key(arn) {
                 let Some(index) = self.free.pop_front() else {
-                    problems.push(format!("target group {arn} is left out: HAProxy was given {} at once", config::BACKENDS));
+                    problems.push(format!(
+                        "target group {arn} is left out: HAProxy was given {} at once",
+                        config::BACKENDS
+                    ));
                     continue;
                 };
-                self.used.insert(arn.clone(), Backend { index, free: (0..config::SERVERS).collect(), used: BTreeMap::new() });
+                self.used.insert(
+                    arn.clone(),
+                    Backend { index, free: (0..config::SERVERS).collect(), used: BTreeMap::new() },
+                );
             }
             let Some(backend) = self.used.get_mut(arn) else { continue };
             for (key, target) in &group.targets {
                 if !backend.ensure(haproxy, key, target).await? {
-                    problems.push(format!("target {} of {arn} is left out: HAProxy was given {} for a group", key.0, config::SERVERS));
+                    problems.push(format!(
+                        "target {} of {arn} is left out: HAProxy was given {} for a group",
+                        key.0,
+                        config::SERVERS
+                    ));
                 }
             }
         }
@@ -99,7 +113,12 @@ impl Slots {
     }
 
     /// Takes out of rotation what is not wanted there, and gives back the slots of what is gone.
-    pub async fn clear(&mut self, haproxy: &Haproxy, wanted: &BTreeMap<String, WantedGroup>, now: Instant) -> Result<(), HaproxyError> {
+    pub async fn clear(
+        &mut self,
+        haproxy: &Haproxy,
+        wanted: &BTreeMap<String, WantedGroup>,
+        now: Instant,
+    ) -> Result<(), HaproxyError> {
         for (arn, backend) in &mut self.used {
             if let Some(group) = wanted.get(arn) {
                 backend.clear(haproxy, group, now).await?;
@@ -131,7 +150,12 @@ impl Backend {
     }
 
     /// Gives a target a slot and, if wanted, a place in rotation; false where no slot is free.
-    async fn ensure(&mut self, haproxy: &Haproxy, key: &TargetKey, target: &WantedTarget) -> Result<bool, HaproxyError> {
+    async fn ensure(
+        &mut self,
+        haproxy: &Haproxy,
+        key: &TargetKey,
+        target: &WantedTarget,
+    ) -> Result<bool, HaproxyError> {
         let known = self.used.get(key);
         let Some(index) = known.map(|server| server.index).or_else(|| self.free.pop_front()) else { return Ok(false) };
         let name = self.name(index);
@@ -142,7 +166,8 @@ impl Backend {
         if target.in_rotation && !rotating {
             haproxy.silent(&format!("set server {name} state ready")).await?;
         }
-        let server = Server { index, address: target.address, in_rotation: rotating || target.in_rotation, drained_at: None };
+        let server =
+            Server { index, address: target.address, in_rotation: rotating || target.in_rotation, drained_at: None };
         self.used.insert(key.clone(), server);
         Ok(true)
     }

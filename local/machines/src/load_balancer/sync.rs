@@ -5,15 +5,16 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use gateway::{Call, State, Target, TargetHealth};
+use gateway::{Call, State, Target};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::haproxy::Haproxy;
-use super::health::{self, Check, Prober};
+use super::health::{Change, Check, Prober};
 use super::read::{self, Group, Place, RegisteredTarget, View};
 use super::slots::{Slots, WantedGroup, WantedTarget};
 use super::{Around, SyncError, rules};
+use crate::instances;
 
 /// What the owner is asked for.
 #[derive(Debug)]
@@ -32,9 +33,9 @@ pub struct Owner {
     view: View,
     slots: Slots,
     prober: Prober,
-    changes: mpsc::UnboundedReceiver<health::Change>,
-    /// The targets that the health table has an entry of ours for, with the end of their draining where they drain.
-    told: BTreeMap<Target, Option<Instant>>,
+    changes: mpsc::UnboundedReceiver<Change>,
+    /// The targets that the health table has an entry of ours for.
+    told: BTreeSet<Target>,
 }
 
 /// What a wake-up asks for.
@@ -63,7 +64,7 @@ impl Owner {
             slots: Slots::new(),
             prober,
             changes,
-            told: BTreeMap::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -85,7 +86,7 @@ impl Owner {
     /// Waits for the next reason to do something, and takes all others that are there with it.
     async fn wait(&mut self) -> Option<Work> {
         let mut work = Work::default();
-        let drained = self.next_drained();
+        let drained = self.slots.next_drained();
         tokio::select! {
             order = self.orders.recv() => self.order(order?, &mut work),
             call = self.around.calls.recv() => match call {
@@ -93,14 +94,14 @@ impl Owner {
                 Err(RecvError::Lagged(_)) => work.read = true,
                 Err(RecvError::Closed) => return None,
             },
-            change = self.changes.recv() => if let Some(change) = change { self.prober.take(&change); },
+            change = self.changes.recv() => if let Some(change) = change { self.prober.take(change); },
             () = sleep_until(drained) => {}
         }
         while let Ok(order) = self.orders.try_recv() {
             self.order(order, &mut work);
         }
         while let Ok(change) = self.changes.try_recv() {
-            self.prober.take(&change);
+            self.prober.take(change);
         }
         loop {
             match self.around.calls.try_recv() {
@@ -119,10 +120,6 @@ impl Owner {
         }
     }
 
-    fn next_drained(&self) -> Option<Instant> {
-        self.told.values().copied().flatten().chain(self.slots.next_drained()).min()
-    }
-
     async fn pass(&mut self, read: bool) -> Result<(), SyncError> {
         if read && let Some(listener) = &self.listener {
             self.view = read::read(&self.around.moto, &self.around.instances, listener).await?;
@@ -133,10 +130,9 @@ impl Owner {
         let (entries, left_out) = rules::render(&self.view.rules, |arn| self.slots.backend(arn, &wanted));
         problems.extend(left_out);
         self.slots.route(&self.haproxy, entries).await?;
-        let now = Instant::now();
-        self.slots.clear(&self.haproxy, &wanted, now).await?;
-        // Health is told when requests go by it.
-        self.tell(now);
+        self.slots.clear(&self.haproxy, &wanted, Instant::now()).await?;
+        // Health is told once requests go by it.
+        self.tell();
         if problems.is_empty() { Ok(()) } else { Err(SyncError::LeftOut(problems)) }
     }
 
@@ -152,7 +148,10 @@ impl Owner {
                 .targets
                 .iter()
                 .filter_map(|target| {
-                    let wanted = WantedTarget { address: address(target, target.port)?, in_rotation: !any_healthy || healthy(target) };
+                    let wanted = WantedTarget {
+                        address: address(target, target.port)?,
+                        in_rotation: !any_healthy || healthy(target),
+                    };
                     Some(((target.id.clone(), target.port), wanted))
                 })
                 .collect();
@@ -161,49 +160,30 @@ impl Owner {
         self.view.groups.iter().map(|(arn, one)| (arn.clone(), group(arn, one))).collect()
     }
 
-    /// Writes the targets' health down, that of targets that were deregistered too.
-    fn tell(&mut self, now: Instant) {
+    /// Writes down the health of the targets that are checked. What drains, or is not in use, or does not run,
+    /// the gateway knows by itself.
+    fn tell(&mut self) {
         let table = &self.around.health;
-        let mut registered = BTreeSet::new();
-        for (arn, group) in &self.view.groups {
-            for target in &group.targets {
-                let key = Target::new(arn, &target.id, target.port);
-                let health = match &target.place {
-                    Place::Address(_) => self.prober.health(&key).cloned().unwrap_or_else(health::initial),
-                    Place::NotRunning(state) => {
-                        let description = format!("Target is in the {state} state");
-                        TargetHealth::with(State::Unused, "Target.InvalidState", &description)
-                    }
-                };
-                table.set(key.clone(), health);
-                self.told.insert(key.clone(), None);
-                registered.insert(key);
+        let checked: BTreeSet<Target> = self.prober.targets().cloned().collect();
+        for gone in self.told.difference(&checked) {
+            table.forget(gone);
+        }
+        for target in &checked {
+            if let Some(health) = self.prober.health(target) {
+                table.set(target.clone(), health.clone());
             }
         }
-        self.told.retain(|key, drained_at| {
-            if registered.contains(key) {
-                return true;
-            }
-            // A group that has left the rules is not in use: the gateway says so.
-            let Some(group) = self.view.groups.get(&key.target_group_arn) else {
-                table.forget(key);
-                return false;
-            };
-            let end = *drained_at.get_or_insert(now + group.drain);
-            if end <= now {
-                table.forget(key);
-                return false;
-            }
-            let draining = TargetHealth::with(State::Draining, "Target.DeregistrationInProgress", "Target deregistration is in progress");
-            table.set(key.clone(), draining);
-            true
-        });
+        self.told = checked;
     }
 }
 
 /// Whether a call may have changed what the load balancer does.
 fn concerns(call: &Call) -> bool {
-    call.mutating && matches!(call.service.as_str(), "elasticloadbalancing" | "ec2")
+    call.mutating
+        && match call.service.as_str() {
+            "elasticloadbalancing" => !matches!(call.action.as_str(), "AddTags" | "RemoveTags"),
+            _ => instances::concerns(call),
+        }
 }
 
 fn address(target: &RegisteredTarget, port: u16) -> Option<SocketAddr> {

@@ -54,7 +54,8 @@ impl Client {
             }
         }
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         let mut body = vec![0; length.and_then(|length| length.trim().parse().ok()).unwrap_or_default()];
         self.0.read_exact(&mut body).await?;
         Ok(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })

@@ -97,7 +97,8 @@ impl World {
 
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
-            folder: folder.path().join("run"),
+            // A path with spaces, longer than a socket may have.
+            folder: folder.path().join("one run").join("x".repeat(100)),
             reservation,
             moto: Aws::new(moto.url(), "MACHINES"),
             gateway: &gateway,
@@ -160,8 +161,11 @@ impl World {
     pub async fn set_drain(&self, group: &str, seconds: u32) {
         let seconds = seconds.to_string();
         let attribute = "deregistration_delay.timeout_seconds";
-        let parameters =
-            [("TargetGroupArn", group), ("Attributes.member.1.Key", attribute), ("Attributes.member.1.Value", &seconds)];
+        let parameters = [
+            ("TargetGroupArn", group),
+            ("Attributes.member.1.Key", attribute),
+            ("Attributes.member.1.Value", &seconds),
+        ];
         self.elb("ModifyTargetGroupAttributes", &parameters).await;
     }
 
@@ -173,8 +177,14 @@ impl World {
         self.elb("DeregisterTargets", &[("TargetGroupArn", group), ("Targets.member.1.Id", instance)]).await;
     }
 
-    pub async fn rule(&self, priority: u32, conditions: &[Vec<(String, String)>], action: Vec<(String, String)>) -> String {
-        let mut parameters = vec![("ListenerArn".to_owned(), self.listener.clone()), ("Priority".to_owned(), priority.to_string())];
+    pub async fn rule(
+        &self,
+        priority: u32,
+        conditions: &[Vec<(String, String)>],
+        action: Vec<(String, String)>,
+    ) -> String {
+        let mut parameters =
+            vec![("ListenerArn".to_owned(), self.listener.clone()), ("Priority".to_owned(), priority.to_string())];
         parameters.extend(conditions.iter().flatten().cloned());
         parameters.extend(action);
         text(&self.elb("CreateRule", &borrowed(&parameters)).await, "RuleArn")
