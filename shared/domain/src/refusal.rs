@@ -69,9 +69,9 @@ pub enum Refusal {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Failure {
     #[error("no capacity for {release} in any zone: {}. What was made of it is gone; run the pipeline again later, or configure another instance type or subnet", zones.join("; "))]
-    NoCapacity { release: ReleaseId, zones: Vec<String> },
+    NoCapacity { release: ReleaseId, zones: Vec<String>, told: bool },
     #[error("{release} was not ready after {seconds} seconds: {missing}. What was made of it is gone")]
-    NotReady { release: ReleaseId, seconds: i64, missing: String },
+    NotReady { release: ReleaseId, seconds: i64, missing: String, told: bool },
     #[error(
         "{release} was not healthy after {seconds} seconds: {missing}. Look at the health check ({check}) and the server's own log, then run the pipeline again"
     )]
@@ -127,4 +127,14 @@ fn went(reason: &Option<String>) -> String {
 
 fn or_nothing(what: &Option<String>) -> String {
     what.clone().unwrap_or_else(|| "nothing".to_owned())
+}
+
+impl Failure {
+    /// Whether the steps that led to it told people already, because what would remember it went with them.
+    pub const fn was_told(&self) -> bool {
+        match self {
+            Self::NoCapacity { told, .. } | Self::NotReady { told, .. } => *told,
+            Self::NotHealthy { .. } | Self::Account { .. } => false,
+        }
+    }
 }

@@ -86,6 +86,7 @@ impl Outcome {
                 ..blank(Status::Done, done.headline.clone())
             }),
             Self::Refused(refusal) => Some(with_lines(blank(Status::Refused, String::new()), &refusal.to_string())),
+            Self::Failed(failure) if failure.was_told() => None,
             Self::Failed(failure) => Some(with_lines(blank(Status::Failed, String::new()), &failure.to_string())),
         }
     }

@@ -35,7 +35,7 @@ pub const PORT: &str = "pointsman:port";
 pub const AMI: &str = "pointsman:ami";
 /// The listener that was configured at launch.
 pub const LISTENER: &str = "pointsman:listener";
-/// Which launch into its subnet an instance came from, and how many came with it: `0/5`.
+/// Which launch an instance came from: the subnet, which launch into it, how many it launched: `subnet-0a/0/5`.
 ///
 /// A launch that is seen only in part (EC2 is eventually consistent) is thereby known, and not repeated.
 pub const LAUNCH: &str = "pointsman:launch";

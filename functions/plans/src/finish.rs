@@ -1,0 +1,88 @@
+//! `finish`: the release is kept; what was retired or rejected goes, and is no longer paid for.
+
+use domain::id::ReleaseId;
+use domain::plan::{Done, End, Plan, Step};
+use domain::refusal::{Refusal, WaitFor};
+use domain::request::Request;
+use domain::tags::{self, Role, Tags};
+
+use crate::go::{self, Together};
+use crate::promote::refuse_rejected;
+use crate::standing::{Standing, Traffic, Who};
+use crate::told;
+
+/// Plans a `finish` of this release.
+pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
+    if let Some(plan) = refuse_rejected(standing, release) {
+        return plan;
+    }
+    match standing.traffic(release) {
+        Traffic::All => {}
+        Traffic::Some => {
+            return match standing.promoting() {
+                Some(promoting) => Plan::only(End::Wait(WaitFor::Promotion { promoting: promoting.clone() })),
+                None => not_product(standing, release),
+            };
+        }
+        Traffic::Zero => {
+            return Plan::only(End::Done(Done {
+                headline: format!(
+                    "{release} is the way back of {}: nothing is torn down",
+                    standing.product_name().unwrap_or_default()
+                ),
+                ..Done::default()
+            }));
+        }
+        Traffic::NotInRule => return not_product(standing, release),
+    }
+    let Some(group) = standing.releases.get(release).and_then(|r| r.group) else {
+        return not_product(standing, release);
+    };
+    if !standing.has_tag(release, tags::KEPT) {
+        let kept = Tags::from([(tags::KEPT.to_owned(), standing.now.to_string())]);
+        return Plan::new(vec![vec![Step::TagGroup { group: group.arn.clone(), tags: kept }]], End::Look);
+    }
+    if let Some(plan) = leave_adopted(standing, release) {
+        return plan;
+    }
+    let retired = standing.others(Some(release), Role::Retired);
+    let goes: Vec<&ReleaseId> = retired.chain(standing.others(Some(release), Role::Rejected)).collect();
+    let together = Together::next(standing, request, goes.iter().copied());
+    let concerns = told::daily(standing, together.concerns());
+    together.plan(|left| End::Done(done(standing, release, go::left_lines(left)))).after(concerns)
+}
+
+/// An adopted group leaves the rule, and is otherwise never touched.
+fn leave_adopted(standing: &Standing<'_>, release: &ReleaseId) -> Option<Plan> {
+    let (rule, shares) = standing.product_rule()?;
+    shares.iter().find(|share| share.who == Who::Adopted)?;
+    let mut stay = shares.to_vec();
+    stay.retain(|share| share.who != Who::Adopted);
+    debug_assert!(stay.iter().any(|share| share.who == Who::Release(release.clone())));
+    Some(Plan {
+        stages: go::only(rule.arn.clone(), standing, crate::standing::forward(&stay), Vec::new()),
+        end: End::Look,
+    })
+}
+
+fn not_product(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
+    Plan::only(End::Refuse(Refusal::NotProduct {
+        release: release.clone(),
+        product: standing.product_name(),
+        reason: standing.reason(release),
+    }))
+}
+
+fn done(standing: &Standing<'_>, release: &ReleaseId, left: Vec<String>) -> Done {
+    let mut done = Done {
+        headline: format!("release {release} is kept: what was before it is gone"),
+        lines: left,
+        next: vec!["A rollback is no longer possible; the next release is the way forward.".to_owned()],
+        ..Done::default()
+    };
+    if let Some(host) = &standing.service.product.host {
+        done.look.push(("Product".to_owned(), host.clone()));
+    }
+    done.outputs.insert("Release", release.to_string());
+    done
+}

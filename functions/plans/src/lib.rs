@@ -1,0 +1,82 @@
+//! What each function decides, as pure functions of the request, the service, the world and the time.
+//!
+//! Start at [`plan`]. The case table of the design is in `provision`, `register`, `promote`, `finish`, `rollback`,
+//! `remove` and `sweep`; what holds for every call is in `mend`, and how a release goes is in `go`.
+
+mod finish;
+mod go;
+mod mend;
+mod names;
+mod promote;
+mod provision;
+mod register;
+mod remove;
+mod rollback;
+mod standing;
+mod sweep;
+mod told;
+
+use domain::config::Service;
+use domain::plan::{End, Plan, Step};
+use domain::refusal::Refusal;
+use domain::request::{Request, Verb};
+use domain::time::Time;
+use domain::world::{Scope, World};
+
+pub use standing::{Share, Standing, Who};
+
+/// Decides what a call does now: steps, and what follows them.
+///
+/// Mending comes before the row of the case table that the call falls under, and does not change its answer.
+pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> Plan {
+    let standing = match Standing::read(service, world, now) {
+        Ok(standing) => standing,
+        Err(refusal) => return told::refused_daily(request, service, world, now, refusal),
+    };
+    if let Some(plan) = mend::urgent(&standing, request) {
+        return plan;
+    }
+    let row = match &request.verb {
+        Verb::Sweep => sweep::plan(&standing, request),
+        Verb::Provision => with_release(request, |release| provision::plan(&standing, request, release)),
+        Verb::Register => with_release(request, |release| register::plan(&standing, request, release)),
+        Verb::Promote => with_release(request, |release| promote::plan(&standing, request, release)),
+        Verb::Finish => with_release(request, |release| finish::plan(&standing, request, release)),
+        Verb::Remove => with_release(request, |release| remove::plan(&standing, request, release)),
+        Verb::Rollback { reason, scope } => {
+            with_release(request, |release| rollback::plan(&standing, request, release, reason, *scope))
+        }
+    };
+    let mut mending = mend::follow(&standing, request);
+    if row.stages.iter().flat_map(|stage| &stage.steps).any(|step| matches!(step, Step::ChangeName { .. })) {
+        // The row knows where the names go next; from what was seen they change once.
+        for stage in &mut mending {
+            stage.steps.retain(|step| !matches!(step, Step::ChangeName { .. }));
+        }
+    }
+    let mut plan = row.after(mending);
+    if let End::Done(done) = &mut plan.end {
+        done.nothing_to_do = plan.stages.is_empty();
+    }
+    plan
+}
+
+/// How much of the world a verb looks at.
+pub fn scope(verb: &Verb) -> Scope {
+    let nothing_more = Scope::default();
+    match verb {
+        Verb::Provision => Scope { readiness: true, addresses: true, ..nothing_more },
+        Verb::Register => Scope { own_group: true, group_details: true, listener: true, ..nothing_more },
+        Verb::Promote => nothing_more,
+        Verb::Finish | Verb::Remove | Verb::Rollback { .. } | Verb::Sweep => {
+            Scope { own_group: true, every_group: true, group_details: true, ..nothing_more }
+        }
+    }
+}
+
+fn with_release(request: &Request, row: impl FnOnce(&domain::id::ReleaseId) -> Plan) -> Plan {
+    match &request.release {
+        Some(release) => row(release),
+        None => Plan::only(End::Refuse(Refusal::BadCall { problems: vec!["\"release\" is missing".to_owned()] })),
+    }
+}

@@ -1,0 +1,198 @@
+//! What every call puts right before its own row: rejected releases lose what they serve, tags and names follow traffic.
+
+use domain::plan::{End, Plan, Stage, Step};
+use domain::report;
+use domain::request::{Request, Verb};
+use domain::tags::{self, Read, Role, Tags, WhichRule};
+use domain::world::{Health, Weighted, weights_hash};
+
+use crate::names;
+use crate::standing::{Share, Standing, Traffic, Who, forward};
+use crate::told::Concern;
+use domain::id::ReleaseId;
+
+/// All of the weight. The others have 0.
+pub const ALL: u32 = 100;
+
+/// A rejected release that serves loses that first; then the world is looked at again.
+pub fn urgent(standing: &Standing<'_>, request: &Request) -> Option<Plan> {
+    let mut steps = Vec::new();
+    for rule in &standing.pre_product {
+        let extra = standing.pre_product.first().is_some_and(|first| first.arn != rule.arn);
+        if extra || standing.forwards_to(rule).is_some_and(|release| standing.is_rejected(release)) {
+            steps.push(Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::PreProduct });
+        }
+    }
+    if !steps.is_empty() {
+        return Some(Plan::new(vec![steps], End::Look));
+    }
+    if request.verb == Verb::Remove {
+        return None;
+    }
+    let (rule, shares) = standing.product_rule()?;
+    let bad = shares.iter().find(|share| share.weight > 0 && is_rejected(standing, share))?;
+    let back = way_back(standing, bad)?;
+    let forward = vec![Weighted { group: back.share.group.arn.clone(), weight: ALL }];
+    Some(Plan::new(
+        vec![
+            vec![Step::ModifyRule {
+                rule: rule.arn.clone(),
+                which: WhichRule::Product,
+                forward: forward.clone(),
+                conditions: None,
+            }],
+            vec![Step::ReadBack { rule: rule.arn.clone(), which: WhichRule::Product, forward }],
+        ],
+        End::Look,
+    ))
+}
+
+/// What may follow later if it cannot now: tags, the rule's `since`, names, the pre-product rule of what is product.
+pub fn follow(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
+    let mut steps = Vec::new();
+    if let Some((rule, shares)) = standing.product_rule() {
+        for share in shares {
+            let Who::Release(release) = &share.who else { continue };
+            match (standing.traffic(release), standing.is_rejected(release)) {
+                (_, true) | (Traffic::Some | Traffic::NotInRule, false) => {}
+                (Traffic::All, false) => steps.extend(tag_role(standing, release, Role::Product)),
+                (Traffic::Zero, false) => steps.extend(tag_role(standing, release, Role::Retired)),
+            }
+        }
+        let hash = weights_hash(&forward(shares));
+        if rule.tags.value(tags::SINCE).and_then(|v| tags::read_weights_since(v, &hash)).is_none() {
+            steps.push(tag_weights(rule.arn.clone(), standing, &forward(shares)));
+        }
+    }
+    for release in standing.releases.keys().filter(|release| standing.is_rejected(release)) {
+        steps.extend(spread_rejection(standing, release));
+    }
+    for rule in &standing.pre_product {
+        if standing.forwards_to(rule).is_some_and(|release| standing.traffic(release) == Traffic::All) {
+            steps.push(Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::PreProduct });
+        }
+    }
+    if request.verb != Verb::Remove {
+        let product = match standing.product_share() {
+            Some(share) => Some(share.who.clone()),
+            None => standing.product_release().map(|id| Who::Release(id.clone())),
+        };
+        steps.extend(names::follow(standing, product.as_ref(), true));
+    }
+    if steps.is_empty() { Vec::new() } else { vec![Stage::follow(steps)] }
+}
+
+/// The rejected release that serves on for want of anything else, as a concern of the day.
+pub fn serves_on(standing: &Standing<'_>) -> Option<Concern> {
+    let bad = standing.shares().iter().find(|share| share.weight > 0 && is_rejected(standing, share))?;
+    Some(Concern {
+        kind: "rejected-serves",
+        headline: format!("release {} was rejected and serves on: there is nothing to go back to", bad.who),
+        lines: vec!["No other release of the product rule stands and is healthy enough to take over.".to_owned()],
+        next: vec!["Ship a new release now; its promote takes the rejected one out of the rule.".to_owned()],
+    })
+}
+
+/// What a rollback would go back to.
+pub struct WayBack<'s, 'a> {
+    /// Its share of the product rule.
+    pub share: &'s Share<'a>,
+    /// Healthy targets of it.
+    pub healthy: usize,
+    /// How many were asked for.
+    pub asked: usize,
+    /// Whether that is as many as a promote would want.
+    pub full: bool,
+}
+
+/// What a rollback of this share goes back to, if it stands and is healthy enough: as many healthy targets as asked
+/// for, or at least one and no fewer than the bad one has.
+pub fn way_back<'s, 'a>(standing: &'s Standing<'a>, bad: &Share<'a>) -> Option<WayBack<'s, 'a>> {
+    let candidates = standing.shares().iter().filter(|s| s.group.arn != bad.group.arn && !is_rejected(standing, s));
+    let best = candidates.max_by_key(|s| (s.weight, s.group.healthy()))?;
+    let healthy = best.group.healthy();
+    let asked = standing.asked(&best.who);
+    let full = healthy >= standing.service.wanted_healthy(asked);
+    (full || (healthy >= 1 && healthy >= bad.group.healthy())).then_some(WayBack { share: best, healthy, asked, full })
+}
+
+/// Whether a share is a rejected release's.
+pub fn is_rejected(standing: &Standing<'_>, share: &Share<'_>) -> bool {
+    matches!(&share.who, Who::Release(release) if standing.is_rejected(release))
+}
+
+/// Writes a role where it does not stand yet; the earliest `since` of the role counts, and is copied.
+pub fn tag_role(standing: &Standing<'_>, release: &ReleaseId, role: Role) -> Vec<Step> {
+    let since = standing.since(release, role).unwrap_or(standing.now);
+    let tags = tags::role_tags(&standing.service.name, role, since);
+    tag_all(standing, release, &tags, |found| found.role() == Some(role))
+}
+
+/// Rejects a release on everything it has.
+pub fn tag_rejected(standing: &Standing<'_>, release: &ReleaseId, reason: &str) -> Vec<Step> {
+    let since = standing.since(release, Role::Rejected).unwrap_or(standing.now);
+    let tags = tags::rejected_tags(&standing.service.name, since, reason);
+    tag_all(standing, release, &tags, |found| found.role() == Some(Role::Rejected))
+}
+
+/// Remembers on everything a release has that its people were told.
+pub fn tag_told(standing: &Standing<'_>, release: &ReleaseId) -> Vec<Step> {
+    let tags = Tags::from([(tags::TOLD.to_owned(), standing.now.to_string())]);
+    tag_all(standing, release, &tags, |found| found.contains_key(tags::TOLD))
+}
+
+fn spread_rejection(standing: &Standing<'_>, release: &ReleaseId) -> Vec<Step> {
+    let reason = standing.reason(release).unwrap_or_else(|| "rejected".to_owned());
+    tag_rejected(standing, release, &reason)
+}
+
+fn tag_all(standing: &Standing<'_>, release: &ReleaseId, tags: &Tags, stands: impl Fn(&Tags) -> bool) -> Vec<Step> {
+    let Some(found) = standing.releases.get(release) else { return Vec::new() };
+    let instances: Vec<_> = found.standing_instances().filter(|i| !stands(&i.tags)).map(|i| i.id.clone()).collect();
+    let mut steps = Vec::new();
+    if !instances.is_empty() {
+        steps.push(Step::TagInstances { instances, tags: tags.clone() });
+    }
+    if let Some(group) = found.group.filter(|group| !stands(&group.tags)) {
+        steps.push(Step::TagGroup { group: group.arn.clone(), tags: tags.clone() });
+    }
+    steps
+}
+
+/// Writes on the product rule since when these weights stand: now.
+pub fn tag_weights(rule: domain::id::RuleArn, standing: &Standing<'_>, forward: &[Weighted]) -> Step {
+    let value = tags::weights_since(standing.now, &weights_hash(forward));
+    Step::TagRule { rule, tags: Tags::from([(tags::SINCE.to_owned(), value)]) }
+}
+
+/// Tells the people of a rejected release, and remembers it; nothing, if they were told.
+pub fn tell_rejected(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    reason: &str,
+    more: Option<String>,
+) -> Vec<Stage> {
+    if standing.has_tag(release, tags::TOLD) {
+        return Vec::new();
+    }
+    let product = standing.product_share().filter(|share| share.who != Who::Release(release.clone()));
+    let product = product.map(|share| share.who.to_string());
+    let mut notice = report::rejected(request, release, reason, product.as_deref());
+    notice.lines.extend(more);
+    notice.lines.extend(not_healthy(standing, release));
+    vec![Stage::stop(vec![Step::Tell(Box::new(notice))]), Stage::follow(tag_told(standing, release))]
+}
+
+/// What is wrong with a release's targets, a sentence each.
+pub fn not_healthy(standing: &Standing<'_>, release: &ReleaseId) -> Vec<String> {
+    let targets = standing.releases.get(release).and_then(|r| r.group).and_then(|g| g.targets.as_ref());
+    targets
+        .into_iter()
+        .flatten()
+        .filter_map(|target| match &target.health {
+            Health::Not(why) => Some(format!("{}: {why}", target.instance)),
+            Health::Healthy | Health::Draining => None,
+        })
+        .collect()
+}

@@ -1,0 +1,59 @@
+//! The private-zone names follow the roles: each bears the addresses of the servers that hold its role.
+
+use std::collections::BTreeSet;
+
+use domain::plan::Step;
+use domain::world::Record;
+
+use crate::standing::{Standing, Who};
+
+/// Short, so that who logs in by name reaches the new servers soon after a switch.
+const TTL_SECONDS: i64 = 10;
+
+/// The changes that make the names follow what stands, product being this; without the pre-product release, where it
+/// is about to become product.
+///
+/// Without a product of ours its name is left alone: what it says is its owner's to know.
+pub fn follow(standing: &Standing<'_>, product: Option<&Who>, pre_product: bool) -> Vec<Step> {
+    let Some(dns) = &standing.service.dns else { return Vec::new() };
+    let mut steps = Vec::new();
+    if let (Some(name), Some(Who::Release(release))) = (&dns.product, product) {
+        let ips = standing.releases.get(release).map(|r| r.ips()).unwrap_or_default();
+        if !ips.is_empty() {
+            steps.extend(change(standing, &dns.zone_id, name, ips));
+        }
+    }
+    if let Some(name) = &dns.pre_product {
+        let release = standing.pre_product_release().filter(|_| pre_product);
+        let ips = release.and_then(|id| standing.releases.get(id)).map(|r| r.ips()).unwrap_or_default();
+        steps.extend(change(standing, &dns.zone_id, name, ips));
+    }
+    steps
+}
+
+/// Takes both names away where they bear servers of ours.
+pub fn remove(standing: &Standing<'_>) -> Vec<Step> {
+    let Some(dns) = &standing.service.dns else { return Vec::new() };
+    [&dns.product, &dns.pre_product]
+        .into_iter()
+        .flatten()
+        .filter_map(|name| leave(standing, &dns.zone_id, name))
+        .collect()
+}
+
+/// A name that nothing bears goes, if what it says is ours alone: a record has no tags to tell.
+fn leave(standing: &Standing<'_>, zone: &str, name: &str) -> Option<Step> {
+    let record = standing.world.names.get(name)?;
+    let ours: BTreeSet<String> = standing.releases.values().flat_map(|r| r.ips()).collect();
+    record.ips.is_subset(&ours).then(|| step(zone, name, Some(record.clone()), None))
+}
+
+fn change(standing: &Standing<'_>, zone: &str, name: &str, ips: BTreeSet<String>) -> Option<Step> {
+    let from = standing.world.names.get(name).cloned();
+    let to = (!ips.is_empty()).then_some(Record { ips, ttl_seconds: TTL_SECONDS });
+    (from != to).then(|| step(zone, name, from, to))
+}
+
+fn step(zone: &str, name: &str, from: Option<Record>, to: Option<Record>) -> Step {
+    Step::ChangeName { zone: zone.to_owned(), name: name.to_owned(), from, to }
+}

@@ -1,0 +1,264 @@
+//! `promote`: the product rule forwards to the release that QA saw, and to nothing else with weight.
+
+use domain::id::ReleaseId;
+use domain::plan::{Done, End, NewRule, Plan, Stage, Step};
+use domain::refusal::{Failure, Refusal, WaitFor};
+use domain::request::Request;
+use domain::tags::{self, Read, Role, WhichRule};
+use domain::world::{Conditions, Rule, Weighted};
+
+use crate::mend::{self, ALL};
+use crate::names;
+use crate::standing::{ProductRule, Share, Standing, Traffic, Who};
+
+/// How much longer than their step or bake weights may stand before a promotion counts as left by whoever began it.
+const STUCK_SECONDS: i64 = 600;
+
+/// Plans a promote of this release.
+pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
+    if let Some(plan) = refuse_rejected(standing, release) {
+        return plan;
+    }
+    let traffic = standing.traffic(release);
+    if traffic != Traffic::Some
+        && let Some(plan) = wait_for_promotion(standing, release)
+    {
+        return plan;
+    }
+    match traffic {
+        Traffic::All => return already(standing, release),
+        Traffic::Zero => return retired(standing, release),
+        Traffic::NotInRule if standing.role_by_tags(release) == Some(Role::Retired) => {
+            return retired(standing, release);
+        }
+        Traffic::Some => {}
+        Traffic::NotInRule => {
+            let seen = standing.pre_product.first().and_then(|rule| standing.forwards_to(rule));
+            if seen != Some(release) {
+                let seen = seen.map(ToString::to_string);
+                return Plan::only(End::Refuse(Refusal::NotSeenByQa { release: release.clone(), seen }));
+            }
+        }
+    }
+    if let Some(refusal) = other_listener(standing) {
+        return Plan::only(End::Refuse(refusal));
+    }
+    if let Some(end) = not_healthy_enough(standing, request, release) {
+        return Plan::only(end);
+    }
+    match &standing.product {
+        ProductRule::Taken(rule) => Plan::only(End::Refuse(taken(standing, rule))),
+        ProductRule::None => first_rule(standing, release),
+        ProductRule::Ours { rule, shares } => switch(standing, release, rule, shares),
+    }
+}
+
+/// The answer to a call about a rejected release; every verb but a rollback gives it.
+pub fn refuse_rejected(standing: &Standing<'_>, release: &ReleaseId) -> Option<Plan> {
+    standing.is_rejected(release).then(|| {
+        let refusal = Refusal::Rejected { release: release.clone(), reason: standing.reason(release) };
+        Plan::only(End::Refuse(refusal))
+            .after(crate::told::daily(standing, mend::serves_on(standing).into_iter().collect()))
+    })
+}
+
+/// The answer while another release is being promoted: wait, and at last refuse, with the calls that end it.
+pub fn wait_for_promotion(standing: &Standing<'_>, release: &ReleaseId) -> Option<Plan> {
+    let promoting = standing.promoting().filter(|promoting| *promoting != release)?;
+    let service = standing.service;
+    let stands = standing.weights_since().map_or(0, |since| standing.now - since);
+    let step = i64::from(service.traffic.step_seconds.max(service.bake_seconds));
+    let end = if stands > step + STUCK_SECONDS {
+        End::Refuse(Refusal::PromotionStuck { promoting: promoting.clone(), minutes: stands / 60 })
+    } else {
+        End::Wait(WaitFor::Promotion { promoting: promoting.clone() })
+    };
+    Some(Plan::only(end))
+}
+
+fn retired(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
+    let product = standing.product_release().cloned();
+    Plan::only(End::Refuse(Refusal::PromoteRetired { release: release.clone(), product }))
+}
+
+/// Product runs behind a listener that is not the configured one: a second rule beside it would split customers.
+fn other_listener(standing: &Standing<'_>) -> Option<Refusal> {
+    let configured = &standing.service.listener_arn;
+    let product = standing.others(None, Role::Product).next()?;
+    let there = standing.tags_of(product).find_map(|tags| tags.value(tags::LISTENER))?;
+    (there != configured.as_str()).then(|| Refusal::ListenerChanged {
+        there: domain::id::ListenerArn::new(there),
+        configured: configured.clone(),
+    })
+}
+
+fn not_healthy_enough(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<End> {
+    let group = standing.releases.get(release).and_then(|r| r.group);
+    let healthy = group.map(|g| g.healthy()).unwrap_or_default();
+    let wanted = standing.service.wanted_healthy(standing.asked(&Who::Release(release.clone())));
+    if healthy >= wanted {
+        return None;
+    }
+    let mut missing = format!("{healthy} of {wanted} are healthy");
+    for why in mend::not_healthy(standing, release) {
+        missing.push_str(&format!("; {why}"));
+    }
+    Some(wait_for_health(standing, request, release, missing))
+}
+
+/// Waits for targets, as long as the config says, counted from the job's first call.
+pub fn wait_for_health(standing: &Standing<'_>, request: &Request, release: &ReleaseId, missing: String) -> End {
+    let limit = i64::from(standing.service.health_timeout_seconds);
+    let check = &standing.service.health_check;
+    match request.started {
+        Some(started) if standing.now - started >= limit => End::Fail(Failure::NotHealthy {
+            release: release.clone(),
+            seconds: standing.now - started,
+            missing,
+            check: format!("{} {} on port {}, {}", check.protocol, check.path, standing.service.port, check.matcher),
+        }),
+        _ => End::Wait(WaitFor::Targets { release: release.clone(), missing }),
+    }
+}
+
+fn taken(standing: &Standing<'_>, rule: &Rule) -> Refusal {
+    let service = &standing.service.name;
+    Refusal::PriorityTaken {
+        which: WhichRule::Product,
+        priority: rule.priority,
+        rule: rule.arn.clone(),
+        how: format!(
+            "To adopt it, take it out of its stack (DeletionPolicy: Retain), then tag it pointsman:service={service} and pointsman:rule=product; or configure another priority"
+        ),
+    }
+}
+
+/// There is no product rule yet: it is made, with the release that tags name product as the way back.
+fn first_rule(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
+    let Some(group) = standing.releases.get(release).and_then(|r| r.group) else { return retired(standing, release) };
+    let mut forward = vec![Weighted { group: group.arn.clone(), weight: ALL }];
+    let before = standing.product_release().filter(|id| *id != release);
+    if let Some(before) = before.and_then(|id| standing.releases.get(id)).and_then(|r| r.group) {
+        forward.push(Weighted { group: before.arn.clone(), weight: 0 });
+    }
+    let service = standing.service;
+    let mut tags = tags::rule_tags(&service.name, WhichRule::Product, &service.tags);
+    let since = tags::weights_since(standing.now, &domain::world::weights_hash(&forward));
+    tags.insert(tags::SINCE.to_owned(), since);
+    let rule = NewRule {
+        listener: service.listener_arn.clone(),
+        which: WhichRule::Product,
+        priority: service.product.priority,
+        conditions: service.product.conditions.clone(),
+        forward,
+        tags,
+    };
+    // What follows the switch is mended at the next look, when the rule is there to be read back.
+    Plan::new(vec![vec![Step::CreateRule(Box::new(rule))]], End::Look)
+}
+
+/// One `ModifyRule` gives the release all of the weight; what was product stays with 0, the way back.
+fn switch(standing: &Standing<'_>, release: &ReleaseId, rule: &Rule, shares: &[Share<'_>]) -> Plan {
+    let Some(group) = standing.releases.get(release).and_then(|r| r.group) else { return retired(standing, release) };
+    let before = shares.iter().find(|share| {
+        share.weight > 0 && share.who != Who::Release(release.clone()) && !mend::is_rejected(standing, share)
+    });
+    let mut forward = vec![Weighted { group: group.arn.clone(), weight: ALL }];
+    forward.extend(before.map(|share| Weighted { group: share.group.arn.clone(), weight: 0 }));
+    let service = standing.service;
+    let which = WhichRule::Product;
+    let mut stages = Vec::new();
+    let leaves = shares.iter().filter(|share| !forward.iter().any(|w| w.group == share.group.arn));
+    let first: Vec<Step> = leaves
+        .filter_map(|share| match &share.who {
+            Who::Release(id) if !standing.is_rejected(id) => Some(mend::tag_role(standing, id, Role::Retired)),
+            Who::Release(_) | Who::Adopted => None,
+        })
+        .flatten()
+        .collect();
+    stages.push(Stage::stop(first));
+    if rule.priority != service.product.priority {
+        if let Some(there) = standing.world.rules.iter().find(|r| r.priority == service.product.priority) {
+            return Plan::only(End::Refuse(taken(standing, there)));
+        }
+        let priority = service.product.priority;
+        stages.push(Stage::stop(vec![Step::MoveRule { rule: rule.arn.clone(), which, priority }]));
+    }
+    let conditions = wanted_conditions(rule, &service.product.conditions);
+    stages.push(Stage::stop(vec![Step::ModifyRule {
+        rule: rule.arn.clone(),
+        which,
+        forward: forward.clone(),
+        conditions,
+    }]));
+    stages.push(Stage::stop(vec![Step::ReadBack { rule: rule.arn.clone(), which, forward: forward.clone() }]));
+    let mut follow = vec![mend::tag_weights(rule.arn.clone(), standing, &forward)];
+    follow.extend(mend::tag_role(standing, release, Role::Product));
+    if let Some(Who::Release(before)) = before.map(|share| &share.who) {
+        follow.extend(mend::tag_role(standing, before, Role::Retired));
+    }
+    for rule in &standing.pre_product {
+        if standing.forwards_to(rule) == Some(release) {
+            follow.push(Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::PreProduct });
+        }
+    }
+    follow.extend(names::follow(standing, Some(&Who::Release(release.clone())), false));
+    stages.push(Stage::follow(follow));
+    let way_back = before.map(|share| share.who.to_string());
+    Plan { stages, end: End::Done(done(standing, release, way_back)) }.after(Vec::new())
+}
+
+/// The configured conditions, where the rule has others.
+pub fn wanted_conditions(rule: &Rule, wanted: &Conditions) -> Option<Conditions> {
+    (rule.conditions != *wanted).then(|| wanted.clone())
+}
+
+/// Called twice, or come late: the work stands, and mending does the rest.
+fn already(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
+    let way_back = standing.shares().iter().find(|s| s.weight == 0 && !mend::is_rejected(standing, s));
+    let mut stages = Vec::new();
+    if let Some((rule, _)) = standing.product_rule() {
+        let which = WhichRule::Product;
+        let free = !standing.world.rules.iter().any(|r| r.priority == standing.service.product.priority);
+        if rule.priority != standing.service.product.priority && free {
+            let priority = standing.service.product.priority;
+            stages.push(Stage::follow(vec![Step::MoveRule { rule: rule.arn.clone(), which, priority }]));
+        }
+        if let Some(conditions) = wanted_conditions(rule, &standing.service.product.conditions) {
+            stages.push(Stage::follow(vec![Step::ModifyConditions { rule: rule.arn.clone(), which, conditions }]));
+        }
+    }
+    Plan { stages, end: End::Done(done(standing, release, way_back.map(|share| share.who.to_string()))) }
+}
+
+fn done(standing: &Standing<'_>, release: &ReleaseId, way_back: Option<String>) -> Done {
+    let service = standing.service;
+    let found = standing.releases.get(release);
+    let ips = found.map(|r| r.ips()).unwrap_or_default().into_iter().collect::<Vec<_>>().join(", ");
+    let mut done = Done { headline: format!("release {release} is product"), ..Done::default() };
+    match way_back {
+        Some(way_back) => {
+            done.lines.push(format!("{way_back} stays behind the rule with weight 0, healthy, the way back."));
+            done.next.push(format!("Keep it with teardown ({{\"action\":\"finish\"}}), or go back to {way_back} with {{\"action\":\"rollback\"}}."));
+        }
+        None => {
+            done.lines.push("There was nothing before it to go back to.".to_owned());
+            done.next.push("Keep it with teardown ({\"action\":\"finish\"}).".to_owned());
+        }
+    }
+    if let Some(host) = &service.product.host {
+        done.look.push(("Product".to_owned(), host.clone()));
+    }
+    if let Some(name) = service.dns.as_ref().and_then(|dns| dns.product.clone()) {
+        done.look.push(("Private name".to_owned(), name));
+    }
+    done.look.push(("Servers".to_owned(), ips.clone()));
+    done.outputs.insert("Release", release.to_string());
+    done.outputs.insert("PrivateIps", ips.replace(", ", ","));
+    let ids = found.map(|r| r.alive_ids()).unwrap_or_default();
+    done.outputs.insert("InstanceIds", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
+    if let Some(group) = found.and_then(|r| r.group) {
+        done.outputs.insert("TargetGroupArn", group.arn.to_string());
+    }
+    done
+}

@@ -1,0 +1,433 @@
+//! `provision`: the release has its capacity running and ready; nothing routes to it yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::config::{Ami, ReadyWhen};
+use domain::id::{AllocationId, InstanceId, ReleaseId, SubnetId, short_hash};
+use domain::plan::{Done, End, Launch, Plan, Stage, Step};
+use domain::refusal::{Failure, Refusal, WaitFor};
+use domain::report;
+use domain::request::Request;
+use domain::tags::{self, Read, Role};
+use domain::world::{Holder, Image, Instance, InstanceState, LaunchFacts, Listener, Secret};
+
+use crate::mend;
+use crate::promote::{refuse_rejected, wait_for_promotion};
+use crate::standing::{Release, Standing, Traffic, Who};
+
+/// Plans a provision of this release.
+pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
+    if let Some(plan) = refuse_rejected(standing, release) {
+        return plan;
+    }
+    let role = standing.role_by_tags(release);
+    if standing.traffic(release) != Traffic::NotInRule || matches!(role, Some(Role::Product | Role::Retired)) {
+        return Plan::only(End::Done(untouched(standing, release)));
+    }
+    if let Some(plan) = wait_for_promotion(standing, release) {
+        return plan;
+    }
+    if let Some(plan) = supersede(standing, request, release) {
+        return plan;
+    }
+    let nobody = Release::default();
+    let found = standing.releases.get(release).unwrap_or(&nobody);
+    let asked = standing.asked(&Who::Release(release.clone()));
+    let waiting = |missing: String| wait(standing, request, release, found, missing);
+    let alive: Vec<&Instance> = found.alive().collect();
+    if alive.len() < asked
+        && let Some(missing) = not_visible_yet(standing, found)
+    {
+        return waiting(missing);
+    }
+    let addresses = match Addresses::read(standing, release, &alive, asked) {
+        Ok(addresses) => addresses,
+        Err(end) => {
+            let End::Wait(wait) = end.as_ref() else { return Plan::only(*end) };
+            let missing = wait.to_string();
+            return expired(standing, request, release, found, missing).unwrap_or_else(|| Plan::only(*end));
+        }
+    };
+    if alive.len() < asked {
+        return launch(standing, request, release, found, asked);
+    }
+    let (steps, pending) = addresses.associate(&alive);
+    if !steps.is_empty() {
+        return Plan::new(vec![steps], End::Look);
+    }
+    let missing: Vec<String> = alive
+        .iter()
+        .filter_map(|i| not_ready(standing, i, pending.contains(&i.id)).map(|why| format!("{}: {why}", i.id)))
+        .collect();
+    if !missing.is_empty() {
+        return waiting(missing.join("; "));
+    }
+    Plan::only(End::Done(done(standing, release, found)))
+}
+
+/// A release that was never promoted gives way to this one.
+fn supersede(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    let others =
+        standing.others(Some(release), Role::PreProduct).filter(|id| standing.traffic(id) == Traffic::NotInRule);
+    let reason = format!("superseded by {release}");
+    let mut stages = Vec::new();
+    for other in others {
+        stages.push(Stage::stop(mend::tag_rejected(standing, other, &reason)));
+        stages.extend(mend::tell_rejected(standing, request, other, &reason, None));
+    }
+    stages.retain(|stage| !stage.steps.is_empty());
+    (!stages.is_empty()).then_some(Plan { stages, end: End::Look })
+}
+
+/// How long EC2 may show a part of a launch only. What is missing later died, and is replaced.
+const VISIBLE_SECONDS: i64 = 300;
+
+/// A launch is all or nothing, and its tags say how many it launched: fewer in sight means that EC2 does not show all
+/// of them yet, and launching the rest would launch too many.
+fn not_visible_yet(standing: &Standing<'_>, found: &Release<'_>) -> Option<String> {
+    let mut launches: BTreeMap<&str, usize> = BTreeMap::new();
+    for instance in &found.instances {
+        let young = instance.tags.since().is_some_and(|since| standing.now - since < VISIBLE_SECONDS);
+        if let Some(launch) = instance.tags.value(tags::LAUNCH).filter(|_| young) {
+            *launches.entry(launch).or_default() += 1;
+        }
+    }
+    launches.into_iter().find_map(|(launch, seen)| {
+        let count: usize = launch.rsplit('/').next()?.parse().ok()?;
+        (seen < count).then(|| format!("{seen} of {count} just launched are in sight"))
+    })
+}
+
+/// The subnet that a launch tag names: `subnet-0a/0/5` is launch 0 into subnet-0a, of 5.
+fn zone_of(launch: &str) -> &str {
+    launch.split('/').next().unwrap_or_default()
+}
+
+/// The addresses of the pool, as they concern one release.
+struct Addresses {
+    wanted: bool,
+    held: BTreeSet<InstanceId>,
+    free: Vec<AllocationId>,
+}
+
+impl Addresses {
+    fn read(standing: &Standing<'_>, release: &ReleaseId, alive: &[&Instance], asked: usize) -> Result<Self, Box<End>> {
+        if standing.service.elastic_ips.is_empty() {
+            return Ok(Self { wanted: false, held: BTreeSet::new(), free: Vec::new() });
+        }
+        let holders = |release: &Release<'_>| release.instances.iter().map(|i| i.id.clone()).collect::<BTreeSet<_>>();
+        let held: BTreeSet<InstanceId> = standing
+            .world
+            .addresses
+            .iter()
+            .filter_map(|address| match &address.holder {
+                Some(Holder::Instance(id)) => alive.iter().find(|i| i.id == *id).map(|i| i.id.clone()),
+                Some(Holder::Other(_)) | None => None,
+            })
+            .collect();
+        let free: Vec<AllocationId> =
+            standing.world.addresses.iter().filter(|a| a.holder.is_none()).map(|a| a.id.clone()).collect();
+        let wanted = asked.saturating_sub(held.len());
+        if free.len() < wanted {
+            let going: BTreeSet<InstanceId> = standing
+                .releases
+                .iter()
+                .filter(|(id, _)| goes_soon(standing, id))
+                .flat_map(|(_, release)| holders(release))
+                .collect();
+            let is_coming =
+                |holder: &Option<Holder>| matches!(holder, Some(Holder::Instance(id)) if going.contains(id));
+            let coming = standing.world.addresses.iter().filter(|a| is_coming(&a.holder)).count();
+            return Err(Box::new(if free.len() + coming >= wanted {
+                End::Wait(WaitFor::Addresses { release: release.clone(), wanted, free: free.len(), coming })
+            } else {
+                End::Refuse(Refusal::PoolTooSmall { release: release.clone(), free: free.len(), wanted })
+            }));
+        }
+        Ok(Self { wanted: true, held, free })
+    }
+
+    /// Gives each running server without an address a free one, and names those that are not running yet.
+    fn associate(&self, alive: &[&Instance]) -> (Vec<Step>, BTreeSet<InstanceId>) {
+        let without = alive.iter().copied().filter(|i| self.wanted && !self.held.contains(&i.id));
+        let (running, pending): (Vec<&Instance>, Vec<&Instance>) =
+            without.partition(|i| i.state == InstanceState::Running);
+        let steps = running
+            .into_iter()
+            .zip(&self.free)
+            .map(|(i, address)| Step::AssociateAddress { instance: i.id.clone(), address: address.clone() })
+            .collect();
+        (steps, pending.into_iter().map(|i| i.id.clone()).collect())
+    }
+}
+
+/// Whether a release is about to give its addresses back: rejected, or retired and out of the rule.
+fn goes_soon(standing: &Standing<'_>, release: &ReleaseId) -> bool {
+    match standing.role_by_tags(release) {
+        Some(Role::Rejected) => !matches!(standing.traffic(release), Traffic::All | Traffic::Some),
+        Some(Role::Retired) => standing.traffic(release) == Traffic::NotInRule,
+        Some(Role::PreProduct | Role::Product) | None => false,
+    }
+}
+
+fn launch(standing: &Standing<'_>, request: &Request, release: &ReleaseId, found: &Release<'_>, asked: usize) -> Plan {
+    let Some(facts) = &standing.world.launch else {
+        return Plan::only(End::LookForLaunch);
+    };
+    if let Some(plan) =
+        expired(standing, request, release, found, format!("{} of {asked} servers run", found.alive().count()))
+    {
+        return plan;
+    }
+    let (image, user_data) = match account_fits(standing, facts) {
+        Ok(fits) => fits,
+        Err(what) => return Plan::only(End::Refuse(Refusal::Account { what })),
+    };
+    let with_room: Vec<&SubnetId> =
+        standing.service.subnets.iter().filter(|subnet| !standing.world.no_capacity.contains_key(*subnet)).collect();
+    if with_room.is_empty() {
+        return no_capacity(standing, request, release, found);
+    }
+    let missing = asked.saturating_sub(found.alive().count());
+    let steps = spread(found, &with_room, missing)
+        .into_iter()
+        .map(|(subnet, count)| {
+            Step::Launch(Box::new(one_launch(
+                standing,
+                request,
+                release,
+                found,
+                subnet,
+                count,
+                image,
+                user_data.clone(),
+                asked,
+            )))
+        })
+        .collect();
+    // One after the other: what met no capacity in one zone is asked of the others at the next look.
+    Plan { stages: vec![Stage::stop(steps)], end: End::Look }
+}
+
+/// How many go into which subnet, so that the release is spread as evenly as can be; one entry a subnet.
+fn spread<'s>(found: &Release<'_>, subnets: &[&'s SubnetId], missing: usize) -> Vec<(&'s SubnetId, u32)> {
+    let mut filled: Vec<(usize, &SubnetId, u32)> = subnets
+        .iter()
+        .map(|subnet| (found.alive().filter(|i| i.subnet.as_ref() == Some(*subnet)).count(), *subnet, 0))
+        .collect();
+    for _ in 0..missing {
+        if let Some(least) = filled.iter_mut().min_by_key(|(count, ..)| *count) {
+            least.0 += 1;
+            least.2 += 1;
+        }
+    }
+    filled.into_iter().filter(|(.., new)| *new > 0).map(|(_, subnet, new)| (subnet, new)).collect()
+}
+
+#[expect(clippy::too_many_arguments, reason = "a launch holds every choice already made")]
+fn one_launch(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    found: &Release<'_>,
+    subnet: &SubnetId,
+    count: u32,
+    image: &Image,
+    user_data: Option<Secret>,
+    asked: usize,
+) -> Launch {
+    let service = standing.service;
+    let launches: BTreeSet<&str> = found
+        .instances
+        .iter()
+        .filter_map(|i| i.tags.value(tags::LAUNCH))
+        .filter(|launch| zone_of(launch) == subnet.as_str())
+        .collect();
+    let attempt = launches.len();
+    let mut tags = tags::birth_tags(&service.name, release, Role::PreProduct, standing.now, &service.tags);
+    for (key, value) in [
+        (tags::COUNT, asked.to_string()),
+        (tags::PORT, service.port.to_string()),
+        (tags::AMI, image.id.to_string()),
+        (tags::LISTENER, service.listener_arn.to_string()),
+        (tags::LAUNCH, format!("{subnet}/{attempt}/{count}")),
+    ] {
+        tags.insert(key.to_owned(), value);
+    }
+    if let Some(pipeline) = &request.pipeline {
+        tags.insert(tags::PIPELINE.to_owned(), tags::tag_value(pipeline));
+    }
+    Launch {
+        subnet: subnet.clone(),
+        count,
+        // The token of a terminated instance still answers with it for a day: each attempt has its own.
+        token: short_hash(&format!("{}/{release}/{subnet}/{attempt}/{count}", service.name), 64),
+        image: image.id.clone(),
+        root_device: image.root_device.clone(),
+        instance_type: service.instance_type.clone(),
+        security_groups: service.security_groups.clone(),
+        iam_instance_profile: service.iam_instance_profile.clone(),
+        key_name: service.key_name.clone(),
+        user_data,
+        tags,
+    }
+}
+
+/// Whether the account is as the config says: every fault at once, before anything is launched.
+fn account_fits<'f>(standing: &Standing<'_>, facts: &'f LaunchFacts) -> Result<(&'f Image, Option<Secret>), String> {
+    let service = standing.service;
+    let mut faults = Vec::new();
+    match &standing.world.listener {
+        None => faults.push(format!("listener_arn: {} does not exist", service.listener_arn)),
+        Some(listener) => faults.extend(subnet_faults(standing, facts, listener)),
+    }
+    let image = facts.image.as_ref().map_err(|why| {
+        let named = match &service.ami {
+            Ami::Id(id) => id.clone(),
+            Ami::Ssm(parameter) => format!("resolve:ssm:{parameter}"),
+        };
+        faults.push(format!("ami: {named}: {why}"));
+    });
+    let user_data = facts.user_data.as_ref().map_err(|why| faults.push(format!("user_data: {why}")));
+    match (image, user_data) {
+        (Ok(image), Ok(user_data)) if faults.is_empty() => Ok((image, user_data.clone())),
+        _ => Err(format!("the account does not fit the config of {}: {}", service.name, faults.join("; "))),
+    }
+}
+
+fn subnet_faults(standing: &Standing<'_>, facts: &LaunchFacts, listener: &Listener) -> Vec<String> {
+    let fault = |id: &SubnetId| match facts.subnets.get(id) {
+        None => Some(format!("subnets: {id} does not exist")),
+        Some(subnet) if subnet.vpc != listener.vpc => {
+            Some(format!("subnets: {id} is in {}, the load balancer is in {}", subnet.vpc, listener.vpc))
+        }
+        Some(subnet) if !listener.zones.contains(&subnet.zone) => Some(format!(
+            "subnets: {id} is in {}, the load balancer serves {}: its targets would never be used",
+            subnet.zone,
+            listener.zones.iter().cloned().collect::<Vec<_>>().join(", ")
+        )),
+        Some(_) => None,
+    };
+    standing.service.subnets.iter().filter_map(fault).collect()
+}
+
+/// No zone has capacity: the release is rejected, and what was made of it goes at once, for nothing routes to it.
+fn no_capacity(standing: &Standing<'_>, request: &Request, release: &ReleaseId, found: &Release<'_>) -> Plan {
+    let zones: Vec<String> = standing.world.no_capacity.values().cloned().collect();
+    let told = found.standing_instances().next().is_some();
+    let failure = Failure::NoCapacity { release: release.clone(), zones, told };
+    give_up(standing, request, release, found, failure)
+}
+
+fn give_up(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    found: &Release<'_>,
+    failure: Failure,
+) -> Plan {
+    let instances: Vec<InstanceId> = found.standing_instances().map(|i| i.id.clone()).collect();
+    if instances.is_empty() {
+        return Plan::only(End::Fail(failure));
+    }
+    let reason = failure.to_string();
+    let mut notice =
+        report::rejected(request, release, "it did not get its servers", standing.product_name().as_deref());
+    notice.status = domain::notice::Status::Failed;
+    notice.lines.insert(0, reason.clone());
+    let mut stages = vec![
+        Stage::stop(mend::tag_rejected(standing, release, &reason)),
+        Stage::stop(vec![Step::Tell(Box::new(notice))]),
+        Stage::follow(mend::tag_told(standing, release)),
+    ];
+    if standing.service.keep_rejected_seconds == 0 {
+        stages.push(Stage::stop(vec![Step::Terminate { instances }]));
+    }
+    Plan { stages, end: End::Fail(failure) }.after(Vec::new())
+}
+
+/// Running out of time, counted from the job's first call, or for direct callers from the first launch.
+fn expired(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    found: &Release<'_>,
+    missing: String,
+) -> Option<Plan> {
+    let started = request.started.or_else(|| standing.since(release, Role::PreProduct))?;
+    let seconds = standing.now - started;
+    if seconds < i64::from(standing.service.provision_timeout_seconds) {
+        return None;
+    }
+    let told = found.standing_instances().next().is_some();
+    let failure = Failure::NotReady { release: release.clone(), seconds, missing, told };
+    Some(give_up(standing, request, release, found, failure))
+}
+
+fn wait(standing: &Standing<'_>, request: &Request, release: &ReleaseId, found: &Release<'_>, missing: String) -> Plan {
+    let wait = WaitFor::Servers { release: release.clone(), missing: missing.clone() };
+    expired(standing, request, release, found, missing).unwrap_or_else(|| Plan::only(End::Wait(wait)))
+}
+
+fn not_ready(standing: &Standing<'_>, instance: &Instance, without_address: bool) -> Option<String> {
+    if instance.state != InstanceState::Running {
+        return Some("is being started".to_owned());
+    }
+    if without_address {
+        return Some("has no elastic IP yet".to_owned());
+    }
+    let ready = match standing.service.ready_when {
+        ReadyWhen::Running => true,
+        ReadyWhen::StatusOk => instance.readiness.status_ok,
+        ReadyWhen::SsmOnline => instance.readiness.ssm_online,
+    };
+    (!ready).then(|| match standing.service.ready_when {
+        ReadyWhen::SsmOnline => "its SSM agent is not online yet".to_owned(),
+        ReadyWhen::StatusOk | ReadyWhen::Running => "its status checks are not ok yet".to_owned(),
+    })
+}
+
+fn untouched(standing: &Standing<'_>, release: &ReleaseId) -> Done {
+    let mut done =
+        Done { headline: format!("release {release} is in service already: nothing is launched"), ..Done::default() };
+    if let Some(found) = standing.releases.get(release) {
+        outputs(&mut done, release, found);
+    }
+    done
+}
+
+fn done(standing: &Standing<'_>, release: &ReleaseId, found: &Release<'_>) -> Done {
+    let count = found.alive().count();
+    let mut done = Done {
+        headline: format!("release {release} has {count} {}, ready", if count == 1 { "server" } else { "servers" }),
+        lines: vec!["Nothing routes to it yet.".to_owned()],
+        next: vec!["The pipeline deploys the build to them and registers them.".to_owned()],
+        ..Done::default()
+    };
+    outputs(&mut done, release, found);
+    done.look
+        .push(("Servers".to_owned(), done.outputs.get("PrivateIps").cloned().unwrap_or_default().replace(',', ", ")));
+    let public: Vec<String> = standing
+        .world
+        .addresses
+        .iter()
+        .filter(|a| matches!(&a.holder, Some(Holder::Instance(id)) if found.alive().any(|i| i.id == *id)))
+        .map(|a| a.ip.clone())
+        .collect();
+    if !public.is_empty() {
+        done.look.push(("Elastic IPs".to_owned(), public.join(", ")));
+        done.outputs.insert("PublicIps", public.join(","));
+    }
+    if let Some(name) = standing.service.dns.as_ref().and_then(|dns| dns.pre_product.clone()) {
+        done.look.push(("Private name".to_owned(), name.clone()));
+        done.outputs.insert("PrivateName", name);
+    }
+    done
+}
+
+fn outputs(done: &mut Done, release: &ReleaseId, found: &Release<'_>) {
+    done.outputs.insert("Release", release.to_string());
+    let ids: Vec<String> = found.alive().map(|i| i.id.to_string()).collect();
+    done.outputs.insert("InstanceIds", ids.join(","));
+    done.outputs.insert("PrivateIps", found.ips().into_iter().collect::<Vec<_>>().join(","));
+}

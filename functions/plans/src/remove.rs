@@ -1,0 +1,74 @@
+//! `remove`: the service goes, by hand only, named together with its product release.
+
+use domain::id::ReleaseId;
+use domain::plan::{Done, End, Plan, Stage, Step};
+use domain::refusal::{Refusal, WaitFor};
+use domain::request::Request;
+use domain::tags::WhichRule;
+
+use crate::go::{self, Together};
+use crate::standing::{Standing, Traffic};
+use crate::{mend, names, told};
+
+/// Why the releases of a removed service go; a call that was cut off is recognised by it.
+const REASON: &str = "the service was removed";
+
+/// Plans a `remove` of the service whose product is this release.
+pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
+    if let Some(promoting) = standing.promoting() {
+        return Plan::only(End::Wait(WaitFor::Promotion { promoting: promoting.clone() }));
+    }
+    let under_way = standing.reason(release).as_deref() == Some(REASON);
+    if !under_way && standing.product_release() != Some(release) {
+        if standing.releases.keys().all(|id| !standing.stands(id)) && standing.product_rule().is_none() {
+            return Plan::only(End::Done(gone(standing, Vec::new())));
+        }
+        return Plan::only(End::Refuse(Refusal::NotProduct {
+            release: release.clone(),
+            product: standing.product_name(),
+            reason: standing.reason(release),
+        }));
+    }
+    let mut tags = Vec::new();
+    for other in standing.releases.keys().filter(|id| standing.stands(id)) {
+        tags.extend(mend::tag_rejected(standing, other, REASON));
+        // This call's own answer tells of all of them.
+        if !standing.has_tag(other, domain::tags::TOLD) {
+            tags.extend(mend::tag_told(standing, other));
+        }
+    }
+    if !tags.is_empty() {
+        return Plan::new(vec![tags], End::Look);
+    }
+    let mut rules = Vec::new();
+    if let Some((rule, _)) = standing.product_rule() {
+        rules.push(Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::Product });
+    }
+    for rule in &standing.pre_product {
+        rules.push(Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::PreProduct });
+    }
+    if !rules.is_empty() {
+        return Plan::new(vec![rules], End::Look);
+    }
+    debug_assert!(standing.traffic(release) == Traffic::NotInRule);
+    let names = names::remove(standing);
+    let goes: Vec<&ReleaseId> = standing.releases.keys().filter(|id| standing.stands(id)).collect();
+    let together = Together::next(standing, request, goes.into_iter());
+    let mut before = told::daily(standing, together.concerns());
+    if !names.is_empty() {
+        before.push(Stage::stop(names));
+    }
+    together.plan(|left| End::Done(gone(standing, go::left_lines(left)))).after(before)
+}
+
+fn gone(standing: &Standing<'_>, left: Vec<String>) -> Done {
+    Done {
+        headline: format!(
+            "service {} is removed: its rules, groups, servers and names are gone",
+            standing.service.name
+        ),
+        lines: left,
+        next: vec!["Take its config out of the functions' environment or parameters.".to_owned()],
+        ..Done::default()
+    }
+}

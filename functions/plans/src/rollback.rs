@@ -1,0 +1,163 @@
+//! `rollback`: traffic is back first, then the rejected release goes.
+
+use domain::id::ReleaseId;
+use domain::plan::{Done, End, Plan, Stage, Step};
+use domain::refusal::Refusal;
+use domain::request::{Request, RollbackScope};
+use domain::tags::{self, Role, WhichRule};
+
+use crate::go::{self, Together};
+use crate::mend;
+use crate::standing::{Share, Standing, Traffic, Who};
+use crate::told;
+
+/// Plans a rollback of this release, for this reason.
+pub fn plan(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    reason: &str,
+    scope: RollbackScope,
+) -> Plan {
+    if !standing.releases.contains_key(release) {
+        return nothing(format!("nothing of release {release} is there"));
+    }
+    let traffic = standing.traffic(release);
+    if scope != RollbackScope::ToTheEnd && standing.has_tag(release, tags::KEPT) {
+        return nothing(format!("release {release} was kept: events about it are ignored"));
+    }
+    if standing.is_rejected(release) {
+        return rejected(standing, request, release, scope);
+    }
+    let was_product = traffic != Traffic::Some
+        && matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired))
+        || traffic == Traffic::All;
+    if scope == RollbackScope::UnlessItWasProduct && was_product {
+        return nothing(format!("release {release} is or was product: it is left alone"));
+    }
+    match traffic {
+        Traffic::All | Traffic::Some => switch_back(standing, request, release, reason),
+        Traffic::Zero => reject(standing, request, release, reason, Some(no_way_back(standing))),
+        Traffic::NotInRule => {
+            let was_in_service = standing.role_by_tags(release) == Some(Role::Retired);
+            reject(standing, request, release, reason, was_in_service.then(|| no_way_back(standing)))
+        }
+    }
+}
+
+/// One `ModifyRule` gives the weight back, and takes the bad group out of the rule: a weight of 0 would keep sticky
+/// clients on it.
+fn switch_back(standing: &Standing<'_>, request: &Request, release: &ReleaseId, reason: &str) -> Plan {
+    if standing.has_tag(release, tags::KEPT) {
+        return Plan::only(End::Refuse(Refusal::Kept { release: release.clone() }));
+    }
+    let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()));
+    let (Some((rule, _)), Some(own)) = (standing.product_rule(), own) else {
+        return nothing(format!("release {release} has no weight"));
+    };
+    let Some(back) = mend::way_back(standing, own) else {
+        return Plan::only(End::Refuse(Refusal::NothingToGoBackTo {
+            release: release.clone(),
+            why: why_not(standing, own),
+        }));
+    };
+    let mut lines = vec![format!("Product is {} again, in one change of the product rule.", back.share.who)];
+    if !back.full {
+        lines.push(format!(
+            "Only {} of its {} servers are healthy: that is no fewer than the bad release had, so it took over. Look at it now.",
+            back.healthy, back.asked
+        ));
+    }
+    let mut notice = domain::report::rejected(request, release, reason, Some(&back.share.who.to_string()));
+    notice.lines = lines;
+    notice.lines.push(format!("The servers of {release} are drained and terminated next."));
+    notice.lines.extend(mend::not_healthy(standing, release));
+    // Tried once, then on: a throttled tag must not keep customers on a bad release.
+    let tag = Stage::follow(mend::tag_rejected(standing, release, reason));
+    let mut stages = vec![tag];
+    stages.extend(go::only(rule.arn.clone(), standing, go::alone(back.share.group), Vec::new()));
+    if !standing.has_tag(release, tags::TOLD) {
+        stages.push(Stage::stop(vec![Step::Tell(Box::new(notice))]));
+        stages.push(Stage::follow(mend::tag_told(standing, release)));
+    }
+    Plan { stages, end: End::Look }.after(Vec::new())
+}
+
+fn why_not(standing: &Standing<'_>, own: &Share<'_>) -> String {
+    let others: Vec<&Share<'_>> = standing.shares().iter().filter(|s| s.group.arn != own.group.arn).collect();
+    match others.as_slice() {
+        [] => "no other release stands behind the product rule".to_owned(),
+        [other] if mend::is_rejected(standing, other) => format!("{} was rejected before", other.who),
+        [other, ..] => format!(
+            "{} has {} healthy servers of {}, this one has {}",
+            other.who,
+            other.group.healthy(),
+            standing.asked(&other.who),
+            own.group.healthy()
+        ),
+    }
+}
+
+/// A release without weight: tagged, told, and then it goes.
+fn reject(standing: &Standing<'_>, request: &Request, release: &ReleaseId, reason: &str, more: Option<String>) -> Plan {
+    let mut stages = vec![Stage::stop(mend::tag_rejected(standing, release, reason))];
+    for rule in &standing.pre_product {
+        if standing.forwards_to(rule) == Some(release) {
+            stages.push(Stage::stop(vec![Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::PreProduct }]));
+        }
+    }
+    stages.extend(mend::tell_rejected(standing, request, release, reason, more));
+    Plan { stages, end: End::Look }.after(Vec::new())
+}
+
+fn no_way_back(standing: &Standing<'_>) -> String {
+    match standing.product_name() {
+        Some(product) => format!("{product} is product and has nothing to go back to now."),
+        None => "No release is product.".to_owned(),
+    }
+}
+
+/// Whatever is left of a rollback.
+fn rejected(standing: &Standing<'_>, request: &Request, release: &ReleaseId, scope: RollbackScope) -> Plan {
+    let own = standing.shares().iter().find(|s| s.weight > 0 && s.who == Who::Release(release.clone()));
+    if let Some(own) = own {
+        // Mending found nothing that could take over.
+        let refusal = Refusal::NothingToGoBackTo { release: release.clone(), why: why_not(standing, own) };
+        return Plan::only(End::Refuse(refusal))
+            .after(told::daily(standing, mend::serves_on(standing).into_iter().collect()));
+    }
+    if scope != RollbackScope::ToTheEnd {
+        let reason = standing.reason(release).unwrap_or_else(|| "rejected".to_owned());
+        let tell = mend::tell_rejected(standing, request, release, &reason, None);
+        return Plan { stages: tell, end: End::Done(gone(standing, release, Vec::new(), true)) };
+    }
+    let together = Together::next(standing, request, std::iter::once(release));
+    let concerns = told::daily(standing, together.concerns());
+    together.plan(|left| End::Done(gone(standing, release, go::left_lines(left), false))).after(concerns)
+}
+
+fn gone(standing: &Standing<'_>, release: &ReleaseId, left: Vec<String>, sweep_next: bool) -> Done {
+    let product = standing.product_name().map(|name| format!("product is {name}"));
+    let product = product.unwrap_or_else(|| "no release is product".to_owned());
+    let mut done = Done {
+        headline: if sweep_next {
+            format!("release {release} is rejected; {product}; its servers go with the next sweep")
+        } else if left.is_empty() {
+            format!("release {release} is rejected and gone; {product}")
+        } else {
+            format!("release {release} is rejected; {product}")
+        },
+        lines: standing.reason(release).map(|reason| format!("Why: {reason}.")).into_iter().chain(left).collect(),
+        next: vec!["Mend it and upload a new build; this release is not tried again.".to_owned()],
+        ..Done::default()
+    };
+    if let Some(host) = &standing.service.product.host {
+        done.look.push(("Product".to_owned(), host.clone()));
+    }
+    done.outputs.insert("Release", release.to_string());
+    done
+}
+
+fn nothing(headline: String) -> Plan {
+    Plan::only(End::Done(Done { headline, ..Done::default() }))
+}

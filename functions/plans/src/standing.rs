@@ -1,0 +1,360 @@
+//! Who stands where: the world read by the rule "traffic is the truth, role tags follow it".
+
+use std::collections::BTreeMap;
+
+use domain::config::Service;
+use domain::id::{GroupArn, ReleaseId, RuleArn};
+use domain::refusal::Refusal;
+use domain::tags::{self, Read, Role, WhichRule};
+use domain::time::Time;
+use domain::world::{Action, Group, Instance, InstanceState, Rule, Weighted, World, weights_hash};
+
+/// The world of one service, read.
+pub struct Standing<'a> {
+    /// Its config.
+    pub service: &'a Service,
+    /// What was observed.
+    pub world: &'a World,
+    /// When.
+    pub now: Time,
+    /// The customers' rule.
+    pub product: ProductRule<'a>,
+    /// QA's rules; one, or by somebody's hand more.
+    pub pre_product: Vec<&'a Rule>,
+    /// Everything that carries the service's tags, by release.
+    pub releases: BTreeMap<ReleaseId, Release<'a>>,
+}
+
+/// The customers' rule.
+pub enum ProductRule<'a> {
+    /// There is none yet.
+    None,
+    /// A rule stands at its priority that is not tagged ours.
+    Taken(&'a Rule),
+    /// It forwards to these.
+    Ours { rule: &'a Rule, shares: Vec<Share<'a>> },
+}
+
+/// One group of the product rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share<'a> {
+    /// The group.
+    pub group: &'a Group,
+    /// Its weight.
+    pub weight: u32,
+    /// Whose it is.
+    pub who: Who,
+}
+
+/// Whose a group of the product rule is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A release's.
+    Release(ReleaseId),
+    /// Somebody's whose rule we were given: without our tags, never changed or deleted.
+    Adopted,
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Release(release) => release.fmt(f),
+            Self::Adopted => f.write_str("the adopted target group"),
+        }
+    }
+}
+
+/// What the product rule sends a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// All of the weight.
+    All,
+    /// Some of it, and another group the rest.
+    Some,
+    /// In the rule, with weight 0.
+    Zero,
+    /// Not in the rule.
+    NotInRule,
+}
+
+/// A release's resources and what their tags say together.
+#[derive(Default)]
+pub struct Release<'a> {
+    /// Its instances, terminated ones too while AWS remembers them.
+    pub instances: Vec<&'a Instance>,
+    /// Its group, where it was found.
+    pub group: Option<&'a Group>,
+}
+
+impl<'a> Standing<'a> {
+    /// Reads the world.
+    ///
+    /// # Errors
+    /// The refusal that every call gets while the product rule does what we never do.
+    pub fn read(service: &'a Service, world: &'a World, now: Time) -> Result<Self, Refusal> {
+        let mut releases: BTreeMap<ReleaseId, Release<'a>> = BTreeMap::new();
+        for instance in world.instances.iter().filter(|i| i.tags.is_of(&service.name)) {
+            if let Some(id) = instance.tags.release() {
+                releases.entry(id).or_default().instances.push(instance);
+            }
+        }
+        for group in world.groups.iter().filter(|g| g.tags.is_of(&service.name)) {
+            if let Some(id) = group.tags.release() {
+                releases.entry(id).or_default().group = Some(group);
+            }
+        }
+        let product = product_rule(service, world)?;
+        let mut pre_product: Vec<&Rule> =
+            world.rules.iter().filter(|rule| is_our(rule, service, WhichRule::PreProduct)).collect();
+        pre_product.sort_by_key(|rule| (rule.priority != service.pre_product.priority, rule.priority));
+        Ok(Self { service, world, now, product, pre_product, releases })
+    }
+
+    /// The product rule and its groups, if it is there and ours.
+    pub fn product_rule(&self) -> Option<(&'a Rule, &[Share<'a>])> {
+        match &self.product {
+            ProductRule::Ours { rule, shares } => Some((*rule, shares.as_slice())),
+            ProductRule::None | ProductRule::Taken(_) => None,
+        }
+    }
+
+    /// The groups of the product rule.
+    pub fn shares(&self) -> &[Share<'a>] {
+        self.product_rule().map(|(_, shares)| shares).unwrap_or_default()
+    }
+
+    /// What the product rule sends a release.
+    pub fn traffic(&self, release: &ReleaseId) -> Traffic {
+        let shares = self.shares();
+        let Some(own) = shares.iter().find(|share| share.who == Who::Release(release.clone())) else {
+            return Traffic::NotInRule;
+        };
+        let others = shares.iter().any(|share| share.weight > 0 && share.group.arn != own.group.arn);
+        match (own.weight, others) {
+            (0, _) => Traffic::Zero,
+            (_, true) => Traffic::Some,
+            (_, false) => Traffic::All,
+        }
+    }
+
+    /// The release that is being promoted: of two with weight, the one that was not product before.
+    pub fn promoting(&self) -> Option<&ReleaseId> {
+        let weighted: Vec<&Share<'_>> = self.shares().iter().filter(|share| share.weight > 0).collect();
+        if weighted.len() < 2 {
+            return None;
+        }
+        let newcomer = |share: &&&Share<'a>| match &share.who {
+            Who::Release(id) => self.role_by_tags(id) != Some(Role::Product),
+            Who::Adopted => false,
+        };
+        let share = weighted.iter().find(newcomer).or(weighted.last())?;
+        self.releases.keys().find(|id| share.who == Who::Release((*id).clone()))
+    }
+
+    /// What has product's weight: the group with all of it, or, while another is promoted, the one that was there before.
+    pub fn product_share(&self) -> Option<&Share<'a>> {
+        let promoting = self.promoting();
+        self.shares().iter().find(|share| {
+            share.weight > 0 && promoting.is_none_or(|promoting| share.who != Who::Release(promoting.clone()))
+        })
+    }
+
+    /// The release that is product: by traffic, and where there is no rule yet, by tags.
+    pub fn product_release(&self) -> Option<&ReleaseId> {
+        match &self.product {
+            ProductRule::Ours { .. } => {
+                let share = self.product_share()?;
+                self.releases.keys().find(|id| share.who == Who::Release((*id).clone()))
+            }
+            ProductRule::None | ProductRule::Taken(_) => {
+                self.releases.keys().find(|id| self.role_by_tags(id) == Some(Role::Product) && self.stands(id))
+            }
+        }
+    }
+
+    /// What is product, in a word for people.
+    pub fn product_name(&self) -> Option<String> {
+        match self.product_share() {
+            Some(share) => Some(share.who.to_string()),
+            None => self.product_release().map(ToString::to_string),
+        }
+    }
+
+    /// The role that a release's tags name. Of several: rejected as soon as any says so, then the later one.
+    pub fn role_by_tags(&self, release: &ReleaseId) -> Option<Role> {
+        let roles: Vec<Role> = self.tags_of(release).filter_map(|tags| tags.role()).collect();
+        [Role::Rejected, Role::Retired, Role::Product, Role::PreProduct].into_iter().find(|role| roles.contains(role))
+    }
+
+    /// Whether any of a release's resources says that it is rejected.
+    pub fn is_rejected(&self, release: &ReleaseId) -> bool {
+        self.role_by_tags(release) == Some(Role::Rejected)
+    }
+
+    /// Why a release was rejected, where its tags say so.
+    pub fn reason(&self, release: &ReleaseId) -> Option<String> {
+        self.tags_of(release).find_map(|tags| tags.value(tags::REASON)).map(str::to_owned)
+    }
+
+    /// Whether a tag stands on any resource of a release.
+    pub fn has_tag(&self, release: &ReleaseId, key: &str) -> bool {
+        self.tags_of(release).any(|tags| tags.contains_key(key))
+    }
+
+    /// When a release entered a role: the earliest of what its resources say.
+    pub fn since(&self, release: &ReleaseId, role: Role) -> Option<Time> {
+        self.tags_of(release).filter(|tags| tags.role() == Some(role)).filter_map(|tags| tags.since()).min()
+    }
+
+    /// The tags of everything that a release has.
+    pub fn tags_of(&self, release: &ReleaseId) -> impl Iterator<Item = &'a tags::Tags> {
+        let found = self.releases.get(release);
+        let instances = found.into_iter().flat_map(|r| r.instances.iter().map(|i| &i.tags));
+        instances.chain(found.and_then(|r| r.group).map(|group| &group.tags))
+    }
+
+    /// Whether anything of a release still stands: a group, or an instance that is not terminated.
+    pub fn stands(&self, release: &ReleaseId) -> bool {
+        self.releases.get(release).is_some_and(|r| r.group.is_some() || r.standing_instances().next().is_some())
+    }
+
+    /// How many instances were asked for when a release was launched; of an adopted group, how many targets it has.
+    pub fn asked(&self, who: &Who) -> usize {
+        let asked = match who {
+            Who::Release(release) => self.tags_of(release).find_map(|tags| tags.number(tags::COUNT)),
+            Who::Adopted => {
+                return self.shares().iter().find(|s| s.who == *who).map(|s| targets(s.group)).unwrap_or_default();
+            }
+        };
+        asked
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or_else(|| usize::try_from(self.service.instance_count).unwrap_or(1))
+    }
+
+    /// Releases of that role by tags that still stand, other than one.
+    pub fn others(&self, than: Option<&ReleaseId>, role: Role) -> impl Iterator<Item = &ReleaseId> {
+        self.releases
+            .keys()
+            .filter(move |id| Some(*id) != than && self.role_by_tags(id) == Some(role) && self.stands(id))
+    }
+
+    /// The pre-product release: never in the product rule, not rejected; of several the newest.
+    pub fn pre_product_release(&self) -> Option<&ReleaseId> {
+        self.others(None, Role::PreProduct)
+            .filter(|id| self.traffic(id) == Traffic::NotInRule)
+            .max_by_key(|id| self.since(id, Role::PreProduct))
+    }
+
+    /// Which release's group a rule forwards to, if it is one group and ours.
+    pub fn forwards_to(&self, rule: &Rule) -> Option<&ReleaseId> {
+        let Action::Forward(forward) = &rule.action else { return None };
+        let [only] = forward.as_slice() else { return None };
+        self.releases.iter().find(|(_, r)| r.group.is_some_and(|g| g.arn == only.group)).map(|(id, _)| id)
+    }
+
+    /// Since when the product rule's weights stand: from now, where the rule's tag is about other weights.
+    pub fn weights_since(&self) -> Option<Time> {
+        let (rule, shares) = self.product_rule()?;
+        let hash = weights_hash(&forward(shares));
+        Some(rule.tags.value(tags::SINCE).and_then(|v| tags::read_weights_since(v, &hash)).unwrap_or(self.now))
+    }
+
+    /// Whether the other rule's group, or a rule of ours, names this group.
+    pub fn in_a_rule_of_ours(&self, group: &GroupArn) -> bool {
+        let of_rule = |rule: &&Rule| match &rule.action {
+            Action::Forward(forward) => forward.iter().any(|w| w.group == *group),
+            Action::Other(_) => false,
+        };
+        self.product_rule()
+            .map(|(rule, _)| rule)
+            .into_iter()
+            .chain(self.pre_product.iter().copied())
+            .any(|r| of_rule(&r))
+    }
+}
+
+impl<'a> Release<'a> {
+    /// Instances that are not terminated: what is paid for.
+    pub fn standing_instances(&self) -> impl Iterator<Item = &'a Instance> {
+        self.instances.iter().copied().filter(|i| i.state != InstanceState::Terminated)
+    }
+
+    /// Instances that run or are about to.
+    pub fn alive(&self) -> impl Iterator<Item = &'a Instance> {
+        self.instances.iter().copied().filter(|i| i.is_alive())
+    }
+
+    /// The private addresses of what runs, in order.
+    pub fn ips(&self) -> std::collections::BTreeSet<String> {
+        self.alive().filter_map(|i| i.private_ip.clone()).collect()
+    }
+
+    /// The ids of what runs.
+    pub fn alive_ids(&self) -> Vec<domain::id::InstanceId> {
+        self.alive().map(|i| i.id.clone()).collect()
+    }
+}
+
+/// The forward action that these shares are.
+pub fn forward(shares: &[Share<'_>]) -> Vec<Weighted> {
+    shares.iter().map(|s| Weighted { group: s.group.arn.clone(), weight: s.weight }).collect()
+}
+
+fn targets(group: &Group) -> usize {
+    group.targets.as_ref().map(Vec::len).unwrap_or_default()
+}
+
+fn is_our(rule: &Rule, service: &Service, which: WhichRule) -> bool {
+    rule.tags.is_of(&service.name) && rule.tags.value(tags::RULE) == Some(which.as_str())
+}
+
+fn product_rule<'a>(service: &'a Service, world: &'a World) -> Result<ProductRule<'a>, Refusal> {
+    let ours: Vec<&Rule> = world.rules.iter().filter(|rule| is_our(rule, service, WhichRule::Product)).collect();
+    match ours.as_slice() {
+        [] => {
+            let at_priority = world.rules.iter().find(|rule| rule.priority == service.product.priority);
+            Ok(at_priority.map_or(ProductRule::None, ProductRule::Taken))
+        }
+        [rule] => match shares(rule, service, world) {
+            Ok(shares) => Ok(ProductRule::Ours { rule, shares }),
+            Err(found) => {
+                Err(Refusal::StrangeProductRule { service: service.name.clone(), rule: rule.arn.clone(), found })
+            }
+        },
+        several => {
+            let rules: Vec<RuleArn> = several.iter().map(|rule| rule.arn.clone()).collect();
+            Err(Refusal::TwoRules { service: service.name.clone(), which: WhichRule::Product, rules })
+        }
+    }
+}
+
+/// The groups of the product rule, or what we never make it do.
+fn shares<'a>(rule: &'a Rule, service: &Service, world: &'a World) -> Result<Vec<Share<'a>>, String> {
+    let forward = match &rule.action {
+        Action::Forward(forward) => forward,
+        Action::Other(kind) => return Err(format!("its action is {kind}")),
+    };
+    let mut shares = Vec::new();
+    for weighted in forward {
+        let name = weighted.group.name();
+        let group =
+            world.group(&weighted.group).ok_or_else(|| format!("it forwards to {name}, which cannot be read"))?;
+        let who = match group.tags.value(tags::SERVICE) {
+            None => Who::Adopted,
+            Some(owner) if owner == service.name.as_str() => Who::Release(
+                group.tags.release().ok_or_else(|| format!("group {name} is tagged ours, but no release is"))?,
+            ),
+            Some(owner) => return Err(format!("it forwards to {name}, which is of service {owner}")),
+        };
+        shares.push(Share { group, weight: weighted.weight, who });
+    }
+    let adopted: Vec<&str> = shares.iter().filter(|s| s.who == Who::Adopted).map(|s| s.group.arn.name()).collect();
+    if adopted.len() > 1 {
+        return Err(format!("it forwards to {}, which are not tagged ours", adopted.join(" and ")));
+    }
+    match shares.iter().filter(|share| share.weight > 0).count() {
+        0 => Err("no group of it has weight".to_owned()),
+        1 | 2 => Ok(shares),
+        more => Err(format!("{more} groups of it have weight")),
+    }
+}

@@ -1,0 +1,139 @@
+//! The sweep: it ends what others began, and tells what nobody asked about. Nothing is paid for twice.
+
+use domain::id::ReleaseId;
+use domain::plan::{Done, End, Plan, Stage, Step};
+use domain::request::Request;
+use domain::tags::{Role, WhichRule};
+
+use crate::go::Together;
+use crate::mend;
+use crate::standing::{Standing, Traffic, Who};
+use crate::told::{self, Concern};
+
+/// How much longer than their step or bake weights may stand before people are told that nobody moves them.
+const NOBODY_MOVES_SECONDS: i64 = 600;
+
+/// Plans the sweep of one service.
+pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
+    let rejections = reject(standing, request);
+    if !rejections.is_empty() {
+        return Plan { stages: rejections, end: End::Look };
+    }
+    let goes: Vec<&ReleaseId> = standing.releases.keys().filter(|id| goes(standing, id)).collect();
+    let together = Together::next(standing, request, goes.into_iter());
+    let mut concerns = together.concerns();
+    concerns.extend(mend::serves_on(standing));
+    concerns.extend(unhealthy(standing));
+    concerns.extend(way_back_gone(standing));
+    concerns.extend(nobody_moves(standing));
+    concerns.extend(product_without_rule(standing));
+    let told = told::daily(standing, concerns);
+    let name = &standing.service.name;
+    let end = |_: &_| End::Done(Done { headline: format!("{name} is swept"), ..Done::default() });
+    together.plan(end).after(told)
+}
+
+/// Whether a release is to go: rejected, or retired and out of a rule that sends another one traffic.
+fn goes(standing: &Standing<'_>, release: &ReleaseId) -> bool {
+    if !standing.stands(release) {
+        return false;
+    }
+    match standing.role_by_tags(release) {
+        Some(Role::Rejected) => true,
+        Some(Role::Retired) => standing.traffic(release) == Traffic::NotInRule && standing.product_share().is_some(),
+        Some(Role::PreProduct | Role::Product) | None => false,
+    }
+}
+
+/// Pre-product releases that nobody is going to promote: their execution is over, they are too old, or their servers
+/// are gone.
+fn reject(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    let waiting = standing.others(None, Role::PreProduct).filter(|id| standing.traffic(id) == Traffic::NotInRule);
+    for release in waiting {
+        let Some(reason) = why_over(standing, release) else { continue };
+        stages.push(Stage::stop(mend::tag_rejected(standing, release, &reason)));
+        for rule in standing.pre_product.iter().filter(|rule| standing.forwards_to(rule) == Some(release)) {
+            stages.push(Stage::stop(vec![Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::PreProduct }]));
+        }
+        stages.extend(mend::tell_rejected(standing, request, release, &reason, None));
+    }
+    stages.retain(|stage| !stage.steps.is_empty());
+    stages
+}
+
+fn why_over(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
+    if let Some(end) = standing.world.executions_over.get(release.as_str()) {
+        return Some(format!("its pipeline execution is {end}"));
+    }
+    let ttl = i64::from(standing.service.pre_product_ttl_seconds);
+    let old = standing.since(release, Role::PreProduct).is_some_and(|since| standing.now - since > ttl);
+    if old {
+        return Some(format!("nobody promoted it for {} hours", ttl / 3_600));
+    }
+    let found = standing.releases.get(release)?;
+    (found.group.is_some() && found.standing_instances().next().is_none()).then(|| "its servers are gone".to_owned())
+}
+
+fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
+    let share = standing.product_share()?;
+    let (healthy, asked) = (share.group.healthy(), standing.asked(&share.who));
+    let wanted = standing.service.wanted_healthy(asked);
+    if healthy >= wanted {
+        return None;
+    }
+    let lines = match &share.who {
+        Who::Release(release) => mend::not_healthy(standing, release),
+        Who::Adopted => Vec::new(),
+    };
+    Some(Concern {
+        kind: "product-unhealthy",
+        headline: format!("product has {healthy} healthy servers of {asked} ({})", share.who),
+        lines,
+        next: vec![
+            "Look at its servers; nothing was changed. A rollback is possible while the way back stands.".to_owned(),
+        ],
+    })
+}
+
+fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
+    let product = standing.product_share()?;
+    let back = standing.shares().iter().find(|s| s.weight == 0 && !mend::is_rejected(standing, s))?;
+    let (healthy, asked) = (back.group.healthy(), standing.asked(&back.who));
+    if mend::way_back(standing, product).is_some_and(|way| way.full) {
+        return None;
+    }
+    Some(Concern {
+        kind: "way-back-unhealthy",
+        headline: format!("{}, the way back, has {healthy} healthy servers of {asked}", back.who),
+        lines: vec!["A rollback might be refused now.".to_owned()],
+        next: vec![
+            "Look at its servers, or keep the product release with teardown ({\"action\":\"finish\"}).".to_owned(),
+        ],
+    })
+}
+
+fn nobody_moves(standing: &Standing<'_>) -> Option<Concern> {
+    let promoting = standing.promoting()?;
+    let service = standing.service;
+    let step = i64::from(service.traffic.step_seconds.max(service.bake_seconds));
+    let stands = standing.weights_since().map_or(0, |since| standing.now - since);
+    (stands > step + NOBODY_MOVES_SECONDS).then(|| Concern {
+        kind: "promotion-stuck",
+        headline: format!("{promoting} has had some of the traffic for {} minutes, and nobody moves it", stands / 60),
+        lines: Vec::new(),
+        next: vec![format!("Call promote {promoting}, or teardown {promoting} with {{\"action\":\"rollback\"}}.")],
+    })
+}
+
+fn product_without_rule(standing: &Standing<'_>) -> Option<Concern> {
+    let lost = standing.others(None, Role::Product).find(|id| standing.traffic(id) == Traffic::NotInRule)?;
+    Some(Concern {
+        kind: "product-without-rule",
+        headline: format!("{lost} is tagged product, and no product rule names it"),
+        lines: vec!["Its servers are left running: nobody retired or rejected it.".to_owned()],
+        next: vec![format!(
+            "If it is to go, call teardown {lost} with {{\"action\":\"rollback\"}}; else promote puts it behind the next release."
+        )],
+    })
+}
