@@ -5,18 +5,20 @@ mod instances;
 mod launch;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::aws::AwsError;
 use crate::forward::Upstream;
 use crate::settings::Settings;
-use crate::{Request, Response};
+use crate::{Request, Response, request};
 
 /// What the gateway remembers of EC2.
 #[derive(Default)]
 pub(crate) struct Ec2 {
-    tokens: tokio::sync::Mutex<HashMap<launch::Token, launch::Launch>>,
+    /// One change after the other: a look before a change has to hold during it.
+    changes: tokio::sync::Mutex<()>,
+    launches: Mutex<HashMap<launch::Token, Arc<launch::Launch>>>,
     launched: Mutex<HashMap<String, Instant>>,
     /// Images and instance types of a region that are known to exist.
     exist: Mutex<HashSet<(String, String)>>,
@@ -33,6 +35,7 @@ impl Ec2 {
         if let Some(late) = self.not_seen_yet(request, settings) {
             return Ok(late);
         }
+        let _alone = if request::mutates(request) { Some(self.changes.lock().await) } else { None };
         match request.action.as_str() {
             "RunInstances" => self.run_instances(request, moto).await,
             "DescribeInstances" => self.describe_instances(request, moto, settings).await,

@@ -36,7 +36,25 @@ impl Elbv2 {
         }
         let _alone = self.changes.lock().await;
         let answer = self.change(request, moto).await;
-        self.usages.forget();
+        match request.action.as_str() {
+            "CreateRule" | "ModifyRule" | "DeleteRule" => {
+                let form = request.form();
+                let rule = value(&form, "RuleArn").map(rules::listener_of);
+                let listener = rule.or_else(|| value(&form, "ListenerArn").map(str::to_owned));
+                self.usages.forget_listener(&request.region, &listener.unwrap_or_default());
+            }
+            // No rule forwards elsewhere for these.
+            "RegisterTargets"
+            | "DeregisterTargets"
+            | "AddTags"
+            | "RemoveTags"
+            | "SetRulePriorities"
+            | "CreateTargetGroup"
+            | "ModifyTargetGroup"
+            | "ModifyTargetGroupAttributes"
+            | "DeleteTargetGroup" => {}
+            _ => self.usages.forget(),
+        }
         answer
     }
 

@@ -27,13 +27,15 @@ pub(crate) struct Shared {
     pub(crate) ec2: Ec2,
     pub(crate) elbv2: Elbv2,
     pub(crate) route53: Route53,
+    /// One write of DynamoDB after the other.
+    pub(crate) items: tokio::sync::Mutex<()>,
 }
 
 /// How a call ends.
 pub(crate) enum End {
     Answer(Response),
-    /// The connection is reset without an answer.
-    Reset,
+    /// The connection is reset without an answer; AWS gave this one, where it saw the call.
+    Reset(Option<Response>),
 }
 
 impl Shared {
@@ -42,9 +44,9 @@ impl Shared {
         let (at, start) = (SystemTime::now(), Instant::now());
         let strikes = self.faults.strike(&request);
         let end = self.end(&request, &strikes).await;
-        let (status, error) = match &end {
-            End::Answer(response) => (response.status.as_u16(), response.error_code()),
-            End::Reset => (0, None),
+        let (answer, cut) = match &end {
+            End::Answer(response) => (Some(response), false),
+            End::Reset(response) => (response.as_ref(), true),
         };
         self.record.add(Call {
             number,
@@ -56,8 +58,9 @@ impl Shared {
             caller: request.caller,
             service: request.service,
             action: request.action,
-            status,
-            error,
+            status: answer.map_or(0, |answer| answer.status.as_u16()),
+            error: answer.and_then(Response::error_code),
+            cut,
             fault: (!strikes.is_empty())
                 .then(|| strikes.iter().map(|what| format!("{what:?}")).collect::<Vec<_>>().join(", ")),
         });
@@ -69,7 +72,7 @@ impl Shared {
             match what {
                 What::Delay(delay) => tokio::time::sleep(*delay).await,
                 What::Before(hook) => hook(request.clone()).await,
-                What::ResetBefore => return End::Reset,
+                What::ResetBefore => return End::Reset(None),
                 What::Throttle | What::AccessDenied | What::Error { .. } | What::InternalError => {
                     if let Some(response) = fault::refusal(what, request) {
                         return End::Answer(response);
@@ -84,7 +87,8 @@ impl Shared {
                 hook(request.clone()).await;
             }
         }
-        if strikes.iter().any(|what| matches!(what, What::ResetAfter)) { End::Reset } else { End::Answer(response) }
+        let cut = strikes.iter().any(|what| matches!(what, What::ResetAfter));
+        if cut { End::Reset(Some(response)) } else { End::Answer(response) }
     }
 
     async fn answer(&self, request: &Request) -> Response {
@@ -96,6 +100,11 @@ impl Shared {
             "elasticloadbalancing" => self.elbv2.answer(request, &self.upstream, &self.health).await,
             "route53" => self.route53.answer(request, &self.upstream, &self.settings).await,
             "tagging" => tagging::answer(request, &self.upstream, &self.elbv2.usages).await,
+            "dynamodb" if request::mutates(request) => {
+                // moto checks a condition and then writes; between the two another write could come.
+                let _alone = self.items.lock().await;
+                return self.upstream.send(request).await;
+            }
             "cloudformation" => {
                 // A stack may hold rules.
                 let response = self.upstream.send(request).await;
@@ -114,7 +123,7 @@ impl Shared {
     /// EC2's answer; instances that it terminates also leave their target groups.
     async fn ec2_answer(&self, request: &Request) -> Result<Response, AwsError> {
         let leaving = if request.action == "TerminateInstances" {
-            self.elbv2.registered_in(request, &self.upstream, &request.resources).await?
+            self.elbv2.registered_in(request, &self.upstream, &request.resources).await
         } else {
             Vec::new()
         };

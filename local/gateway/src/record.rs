@@ -28,16 +28,18 @@ pub struct Call {
     pub tags: BTreeMap<String, String>,
     /// Whether it changes anything.
     pub mutating: bool,
-    /// The HTTP status; 0 where the connection was cut instead.
+    /// AWS's HTTP status; 0 where it never saw the call.
     pub status: u16,
     /// AWS's error code.
     pub error: Option<String>,
+    /// Whether the connection was cut, so that the caller got no answer.
+    pub cut: bool,
     /// The fault that was injected, in words.
     pub fault: Option<String>,
 }
 
 impl Call {
-    /// Whether it succeeded.
+    /// Whether AWS did it, which a caller that was cut off does not know.
     #[must_use]
     pub fn ok(&self) -> bool {
         (200..400).contains(&self.status)

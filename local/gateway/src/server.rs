@@ -53,6 +53,7 @@ impl Gateway {
             ec2: Ec2::default(),
             elbv2: Elbv2::default(),
             route53: Route53::default(),
+            items: tokio::sync::Mutex::default(),
         });
         let server = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { url, shared, server })
@@ -158,7 +159,7 @@ async fn answer(
             *response.headers_mut() = answer.headers;
             Ok(response)
         }
-        Ok(End::Reset) | Err(_) => {
+        Ok(End::Reset(_)) | Err(_) => {
             reset.store(true, Ordering::SeqCst);
             Err(io::ErrorKind::ConnectionReset.into())
         }

@@ -1,5 +1,6 @@
 //! `RunInstances`: idempotent by its token, and refused for what does not exist.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Ec2, value};
@@ -24,19 +25,18 @@ impl Ec2 {
             return self.launch(request, moto, &mut form).await.map(|(response, _)| response);
         };
         let parameters = parameters(&form);
-        // Held until the launch is answered: the same token twice at once is one launch.
-        let mut tokens = self.tokens.lock().await;
-        if let Some(launch) = tokens.get(&token) {
+        let known = self.launches.lock().ok().and_then(|launches| launches.get(&token).map(Arc::clone));
+        if let Some(launch) = known {
             if launch.parameters != parameters {
-                let message = "The specified idempotent request parameters do not match those of the previous request: the \
-                               client token was used before";
+                let message = "The specified idempotent request parameters do not match those of the previous request: \
+                               the client token was used before";
                 return Ok(Response::error(request, 400, "IdempotentParameterMismatch", message));
             }
             return refreshed(&launch.answer, &moto.aws(request)).await;
         }
         let (response, answer) = self.launch(request, moto, &mut form).await?;
-        if let Some(answer) = answer {
-            tokens.insert(token, Launch { parameters, answer });
+        if let (Some(answer), Ok(mut launches)) = (answer, self.launches.lock()) {
+            launches.insert(token, Arc::new(Launch { parameters, answer }));
         }
         Ok(response)
     }

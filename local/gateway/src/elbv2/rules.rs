@@ -48,6 +48,16 @@ pub(super) async fn set(request: &Request, moto: &Upstream, usages: &Usages) -> 
     {
         return Ok(refusal);
     }
+    if request.action == "CreateListener"
+        && let (Some(balancer), Some(port)) = (value(&form, "LoadBalancerArn"), value(&form, "Port"))
+    {
+        let of_balancer = [("LoadBalancerArn", balancer)];
+        let listeners = pages(&moto.aws(request), "DescribeListeners", "Listeners", &of_balancer).await?;
+        if listeners.iter().any(|listener| listener.text_of("Port") == port) {
+            let message = format!("A listener already exists on port {port} of the load balancer '{balancer}'");
+            return Ok(Response::error(request, 400, "DuplicateListener", &message));
+        }
+    }
     let place =
         ["RuleArn", "ListenerArn", "LoadBalancerArn"].iter().find_map(|name| value(&form, name)).unwrap_or_default();
     let balancer = load_balancer_part(place);
@@ -113,7 +123,7 @@ async fn default_rule(request: &Request, moto: &Upstream, rule: &str) -> Result<
 }
 
 /// The listener of a rule, by its ARN.
-fn listener_of(rule: &str) -> String {
+pub(super) fn listener_of(rule: &str) -> String {
     let listener = rule.replace(":listener-rule/", ":listener/");
     listener.rsplit_once('/').map(|(listener, _)| listener.to_owned()).unwrap_or(listener)
 }

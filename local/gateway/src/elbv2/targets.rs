@@ -1,5 +1,6 @@
 //! Targets: registered, healthy or not, draining.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ struct Leaving {
 #[derive(Default)]
 pub(super) struct Draining {
     leaving: Mutex<Vec<Leaving>>,
+    /// The groups that an instance was ever registered in: those to look at when it is terminated.
+    groups: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
 impl Draining {
@@ -36,6 +39,17 @@ impl Draining {
         if let Ok(mut leaving) = self.leaving.lock() {
             leaving.retain(|other| other.target.target_group_arn != group || other.target.id != id);
         }
+    }
+
+    fn note(&self, group: &str, id: &str) {
+        if let Ok(mut groups) = self.groups.lock() {
+            groups.entry(id.to_owned()).or_default().insert(group.to_owned());
+        }
+    }
+
+    fn groups_of(&self, instances: &[String]) -> BTreeSet<String> {
+        let Ok(groups) = self.groups.lock() else { return BTreeSet::new() };
+        instances.iter().filter_map(|id| groups.get(id)).flatten().cloned().collect()
     }
 
     fn of(&self, group: &str) -> Vec<Target> {
@@ -64,6 +78,7 @@ impl Elbv2 {
             let group = value(&form, "TargetGroupArn").unwrap_or_default();
             for (id, _) in targets(&form) {
                 self.draining.stop(group, id);
+                self.draining.note(group, id);
             }
         }
         Ok(response)
@@ -106,18 +121,18 @@ impl Elbv2 {
         request: &Request,
         moto: &Upstream,
         instances: &[String],
-    ) -> Result<Vec<(String, Vec<Target>)>, AwsError> {
+    ) -> Vec<(String, Vec<Target>)> {
         let aws = moto.aws(request);
-        let usage = self.usages.of(request, moto).await?;
         let mut found = Vec::new();
-        for group in usage.load_balancers.keys() {
-            let mut targets = registered(&aws, group).await?;
+        for group in self.draining.groups_of(instances) {
+            // A group that was deleted has nothing to drain.
+            let Ok(mut targets) = registered(&aws, &group).await else { continue };
             targets.retain(|target| instances.contains(&target.id));
             if !targets.is_empty() {
-                found.push((group.clone(), targets));
+                found.push((group, targets));
             }
         }
-        Ok(found)
+        found
     }
 
     /// Has targets drain for their group's delay, if requests could have reached them.

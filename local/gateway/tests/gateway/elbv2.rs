@@ -109,6 +109,14 @@ async fn rules_are_as_in_aws() {
     assert_eq!(texts(&described, "member").iter().filter(|value| *value == "m.example.com").count(), 4);
 
     let elb = "elasticloadbalancing";
+    let second = [
+        ("LoadBalancerArn", balancer.arn.as_str()),
+        ("Protocol", "HTTP"),
+        ("Port", "80"),
+        ("DefaultActions.member.1.Type", "forward"),
+        ("DefaultActions.member.1.TargetGroupArn", &group),
+    ];
+    assert_eq!(stage.refused(elb, "CreateListener", &second).await, "DuplicateListener");
     let mut weighted = rule_parameters(&balancer.listener, "30", &group);
     weighted.retain(|(key, _)| *key != "Actions.member.1.TargetGroupArn");
     let (arn, weight) = (format!("{FORWARD}.TargetGroupArn"), format!("{FORWARD}.Weight"));

@@ -86,6 +86,12 @@ async fn refusals_are_in_the_words_of_each_service() {
     let path = "/2013-04-01/hostedzone/Z1/rrset";
     let refused = aws.rest("route53", get, path, &[], "").await.unwrap_err();
     assert_eq!(refused.code(), Some("Throttling"));
+    // Newer CloudWatch clients speak CBOR: a map of two texts.
+    let path = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
+    let headers = [("smithy-protocol", "rpc-v2-cbor"), ("content-type", "application/cbor")];
+    let alarms = aws.rest("monitoring", gateway::Method::POST, path, &headers, vec![0xa0]).await.unwrap_err();
+    assert_eq!(alarms.code(), Some("Throttling"));
+    assert_eq!(stage.gateway.calls().last().unwrap().action, "DescribeAlarms");
     faults.remove(id);
 
     faults.add(Rule::new(What::AccessDenied));
@@ -106,14 +112,15 @@ async fn refusals_are_in_the_words_of_each_service() {
 async fn a_call_is_cut_off_before_or_after_it_is_done() {
     let stage = stage().await;
     let faults = stage.gateway.faults();
-    for (what, done) in [(What::ResetBefore, 0), (What::ResetAfter, 1)] {
+    for (what, done, status) in [(What::ResetBefore, 0, 0), (What::ResetAfter, 1, 200)] {
         stage.done.store(0, Ordering::SeqCst);
         let id = faults.add(Rule::new(what.clone()));
         let cut = stage.call().await.unwrap_err();
         assert!(matches!(cut, AwsError::Connection { .. }), "{what:?}: {cut}");
         faults.remove(id);
         assert_eq!(stage.done.load(Ordering::SeqCst), done, "{what:?}");
-        assert_eq!(stage.gateway.calls().last().unwrap().status, 0);
+        let call = stage.gateway.calls().pop().unwrap();
+        assert_eq!((call.status, call.cut), (status, true), "{what:?}");
         stage.call().await.unwrap();
     }
 }

@@ -41,3 +41,33 @@ async fn every_protocol_reaches_moto() {
     assert_eq!(calls[6].error.as_deref(), Some("ParameterNotFound"));
     assert_eq!(calls.iter().filter(|call| call.mutating).count(), 3);
 }
+
+#[tokio::test]
+async fn of_writes_on_one_condition_only_one_succeeds() {
+    let stage = stage().await;
+    let table = json!({
+        "TableName": "leases",
+        "KeySchema": [{"AttributeName": "service", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "service", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    stage.aws.json("dynamodb", "DynamoDB_20120810.CreateTable", table).await.unwrap();
+    let put = async |owner: u32| {
+        let item = json!({
+            "TableName": "leases",
+            "Item": {"service": {"S": "web"}, "owner": {"S": owner.to_string()}},
+            "ConditionExpression": "attribute_not_exists(service)",
+        });
+        stage.aws.json("dynamodb", "DynamoDB_20120810.PutItem", item).await
+    };
+    let (one, two, three, four) = tokio::join!(put(1), put(2), put(3), put(4));
+    let lost: Vec<_> = [one, two, three, four].into_iter().filter_map(Result::err).collect();
+    assert_eq!(lost.len(), 3);
+    assert!(lost.iter().all(|problem| problem.code() == Some("ConditionalCheckFailedException")), "{lost:?}");
+}
+
+#[tokio::test]
+async fn moto_says_why_it_does_not_start() {
+    let nowhere = gateway::Moto::start("/nowhere".as_ref()).await.unwrap_err();
+    assert!(nowhere.to_string().starts_with("could not start /nowhere/bin/python"), "{nowhere}");
+}
