@@ -21,7 +21,11 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return plan;
     }
     let role = standing.role_by_tags(release);
-    if standing.traffic(release) != Traffic::NotInRule || matches!(role, Some(Role::Product | Role::Retired)) {
+    let was_in_service = matches!(role, Some(Role::Product | Role::Retired));
+    if was_in_service && !standing.stands(release) {
+        return Plan::only(End::Refuse(Refusal::TornDown { release: release.clone() }));
+    }
+    if standing.traffic(release) != Traffic::NotInRule || was_in_service {
         return Plan::only(End::Done(untouched(standing, release)));
     }
     if let Some(plan) = wait_for_promotion(standing, release) {

@@ -29,9 +29,11 @@ pub fn plan(
     if standing.is_rejected(release) {
         return rejected(standing, request, release, scope);
     }
-    let was_product = traffic != Traffic::Some
-        && matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired))
-        || traffic == Traffic::All;
+    let was_product = match traffic {
+        Traffic::All | Traffic::Zero => true,
+        Traffic::Some => false,
+        Traffic::NotInRule => matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired)),
+    };
     if scope == RollbackScope::UnlessItWasProduct && was_product {
         return nothing(format!("release {release} is or was product: it is left alone"));
     }
