@@ -15,6 +15,9 @@ use tokio::task::JoinHandle;
 
 use super::read::HealthCheck;
 
+/// The least speed: intervals a hundred times as long as configured.
+const SLOWEST: f64 = 0.01;
+
 /// How a target is to be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -121,7 +124,7 @@ struct Probe {
 
 impl Probe {
     async fn run(self, mut standing: Standing) {
-        let pause = self.check.settings.interval.div_f64(self.speed.max(f64::MIN_POSITIVE));
+        let pause = self.check.settings.interval.div_f64(self.speed.max(SLOWEST));
         loop {
             let result = self.check.once().await;
             if standing.take(&result, &self.check.settings) {

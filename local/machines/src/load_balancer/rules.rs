@@ -3,8 +3,10 @@
 //! A request is looked up as `SOURCE|host|path`: the client's address in hexadecimal, the host in lower case
 //! without a port, the path without the query. The first pattern that matches has the action as its value:
 //!
-//!     forward:<sum of weights>:<0>:<backend>:<first weight>:<backend>:<first two weights>:<backend>…
-//!     fixed:<status>:<content type>:<body, percent-encoded>
+//! ```text
+//! forward:<sum of weights>:<0>:<backend>:<first weight>:<backend>:<first two weights>:<backend>…
+//! fixed:<status>:<content type>:<body, percent-encoded>
+//! ```
 //!
 //! All of it is one map because HAProxy changes a map in one step: no request sees half of a change.
 

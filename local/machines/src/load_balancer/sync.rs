@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::pending;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use gateway::{Call, State, Target};
+use gateway::{AwsError, Call, State, Target};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -15,6 +15,12 @@ use super::read::{self, Group, Place, RegisteredTarget, View};
 use super::slots::{Slots, WantedGroup, WantedTarget};
 use super::{Around, SyncError, rules};
 use crate::instances;
+
+/// How often a listener is read that changes while it is read.
+const READ_TRIES: u32 = 3;
+
+/// How long the owner waits after a pass that failed.
+const FAILED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the owner is asked for.
 #[derive(Debug)]
@@ -41,8 +47,24 @@ pub struct Owner {
 /// What a wake-up asks for.
 #[derive(Default)]
 struct Work {
+    /// Something changed, in moto or among the targets' health.
+    needed: bool,
+    /// What moto holds may have changed.
     read: bool,
     settle: Vec<oneshot::Sender<Result<(), SyncError>>>,
+}
+
+impl Work {
+    fn read(&mut self) {
+        self.needed = true;
+        self.read = true;
+    }
+
+    fn called(&mut self, call: &Call) {
+        if concerns(call) {
+            self.read();
+        }
+    }
 }
 
 impl Owner {
@@ -70,16 +92,25 @@ impl Owner {
 
     /// Works until nobody can ask for anything any more.
     pub(super) async fn run(mut self) {
+        let mut last_problem = None;
         while let Some(work) = self.wait().await {
-            let result = self.pass(work.read).await;
-            match &result {
-                Ok(()) => {}
-                Err(error) => tracing::warn!(%error, "the load balancer is not what the listener says"),
+            if !work.needed {
+                continue;
             }
+            let result = self.pass(work.read).await;
+            let problem = result.as_ref().err().map(ToString::to_string);
+            if let Some(problem) = problem.as_ref().filter(|_| problem != last_problem) {
+                tracing::warn!(problem, "the load balancer is not what the listener says");
+            }
+            last_problem = problem;
             for settled in work.settle {
                 let _ = settled.send(result.clone());
             }
             self.passed.send_modify(|passes| *passes += 1);
+            if matches!(result, Err(SyncError::Haproxy(_) | SyncError::Aws(_))) {
+                // What is due stays due: without a pause it would be tried without end.
+                tokio::time::sleep(FAILED_PAUSE).await;
+            }
         }
     }
 
@@ -90,39 +121,44 @@ impl Owner {
         tokio::select! {
             order = self.orders.recv() => self.order(order?, &mut work),
             call = self.around.calls.recv() => match call {
-                Ok(call) => work.read |= concerns(&call),
-                Err(RecvError::Lagged(_)) => work.read = true,
+                Ok(call) => work.called(&call),
+                Err(RecvError::Lagged(_)) => work.read(),
                 Err(RecvError::Closed) => return None,
             },
-            change = self.changes.recv() => if let Some(change) = change { self.prober.take(change); },
-            () = sleep_until(drained) => {}
+            change = self.changes.recv() => if let Some(change) = change { self.changed(change, &mut work); },
+            () = sleep_until(drained) => work.needed = true,
         }
         while let Ok(order) = self.orders.try_recv() {
             self.order(order, &mut work);
         }
         while let Ok(change) = self.changes.try_recv() {
-            self.prober.take(change);
+            self.changed(change, &mut work);
         }
         loop {
             match self.around.calls.try_recv() {
-                Ok(call) => work.read |= concerns(&call),
-                Err(TryRecvError::Lagged(_)) => work.read = true,
+                Ok(call) => work.called(&call),
+                Err(TryRecvError::Lagged(_)) => work.read(),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(work),
             }
         }
     }
 
     fn order(&mut self, order: Order, work: &mut Work) {
-        work.read = true;
+        work.read();
         match order {
             Order::Follow(listener) => self.listener = Some(listener),
             Order::Settle(done) => work.settle.push(done),
         }
     }
 
+    fn changed(&mut self, change: Change, work: &mut Work) {
+        self.prober.take(change);
+        work.needed = true;
+    }
+
     async fn pass(&mut self, read: bool) -> Result<(), SyncError> {
         if read && let Some(listener) = &self.listener {
-            self.view = read::read(&self.around.moto, &self.around.instances, listener).await?;
+            self.view = self.read(listener).await?;
         }
         self.prober.set(&checks(&self.view));
         let wanted = self.wanted();
@@ -134,6 +170,18 @@ impl Owner {
         // Health is told once requests go by it.
         self.tell();
         if problems.is_empty() { Ok(()) } else { Err(SyncError::LeftOut(problems)) }
+    }
+
+    /// Reads the listener; again where a group went away between two of the calls.
+    async fn read(&self, listener: &str) -> Result<View, AwsError> {
+        let (moto, instances) = (&self.around.moto, &self.around.instances);
+        for _ in 1..READ_TRIES {
+            match read::read(moto, instances, listener).await {
+                Err(AwsError::Service { .. }) => {}
+                other => return other,
+            }
+        }
+        read::read(moto, instances, listener).await
     }
 
     /// What HAProxy is to hold. Where no target of a group is healthy, all take requests: the group fails open.
