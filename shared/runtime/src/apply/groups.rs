@@ -1,0 +1,149 @@
+//! Steps on target groups and their targets; and on tags of anything that ELB tags.
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Matcher, ProtocolEnum, Tag, TargetDescription, TargetGroupAttribute, TargetTypeEnum,
+};
+use domain::id::GroupArn;
+use domain::id::{InstanceId, ServiceName};
+use domain::plan::NewGroup;
+use domain::tags::{Read, Tags};
+
+use super::Applied;
+use crate::clients::Clients;
+use crate::errors::AwsError;
+use crate::observe::groups as look;
+
+const CREATE: &str = "elasticloadbalancing:CreateTargetGroup";
+
+/// Makes a group, or finds it made, and settles what no creating call takes.
+pub(super) async fn create(clients: &Clients, service: &ServiceName, new: &NewGroup) -> Result<Applied, AwsError> {
+    let number = |seconds: u32| i32::try_from(seconds).unwrap_or(i32::MAX);
+    let protocol = ProtocolEnum::from(new.protocol.as_str());
+    let check = &new.health_check;
+    let answer = clients
+        .elb
+        .create_target_group()
+        .name(&new.name)
+        .vpc_id(&new.vpc)
+        .target_type(TargetTypeEnum::Instance)
+        .protocol(protocol)
+        .port(i32::from(new.port))
+        .health_check_enabled(true)
+        .health_check_protocol(ProtocolEnum::from(check.protocol.as_str()))
+        .health_check_port("traffic-port")
+        .health_check_path(&check.path)
+        .health_check_interval_seconds(number(check.interval_seconds))
+        .health_check_timeout_seconds(number(check.timeout_seconds))
+        .healthy_threshold_count(number(check.healthy_threshold))
+        .unhealthy_threshold_count(number(check.unhealthy_threshold))
+        .matcher(Matcher::builder().http_code(&check.matcher).build())
+        .set_tags(Some(elb_tags(&new.tags)))
+        .send()
+        .await;
+    let arn = match answer.map_err(|error| AwsError::new(CREATE, new.name.as_str(), &error)) {
+        Ok(answer) => answer.target_groups().first().and_then(|group| group.target_group_arn()).map(GroupArn::new),
+        Err(error) if error.is(&["DuplicateTargetGroupName"]) => {
+            look::by_name(clients, &new.name).await?.map(|(arn, _)| arn)
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(arn) = arn else {
+        return Ok(Applied::look_again(format!("the target group {} went away while it was made", new.name)));
+    };
+    // AWS answers with a group of that name and these settings, whoever made it: its tags say whose it is.
+    let tags = look::tags(clients, std::iter::once(arn.as_str())).await?.remove(arn.as_str()).unwrap_or_default();
+    if !tags.is_of(service) {
+        return Ok(Applied::look_again(format!("the target group {} is not tagged as {service}'s", new.name)));
+    }
+    settle(clients, &arn, new.drain_seconds).await?;
+    Ok(Applied::Done)
+}
+
+/// How long targets drain; and that a group without healthy targets takes no node of the load balancer out of DNS,
+/// for other services are behind it too.
+async fn settle(clients: &Clients, arn: &GroupArn, drain_seconds: u32) -> Result<(), AwsError> {
+    let attributes = [
+        ("deregistration_delay.timeout_seconds", drain_seconds.to_string()),
+        ("target_group_health.dns_failover.minimum_healthy_targets.count", "off".to_owned()),
+        ("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off".to_owned()),
+    ];
+    let attributes = attributes.map(|(key, value)| TargetGroupAttribute::builder().key(key).value(value).build());
+    clients
+        .elb
+        .modify_target_group_attributes()
+        .target_group_arn(arn.as_str())
+        .set_attributes(Some(attributes.to_vec()))
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| AwsError::new("elasticloadbalancing:ModifyTargetGroupAttributes", arn.as_str(), &error))
+}
+
+/// Puts targets into a group; again is no harm.
+pub(super) async fn register(
+    clients: &Clients,
+    group: &GroupArn,
+    instances: &[InstanceId],
+    port: u16,
+) -> Result<Applied, AwsError> {
+    let target = |id: &InstanceId| TargetDescription::builder().id(id.as_str()).port(i32::from(port)).build();
+    clients
+        .elb
+        .register_targets()
+        .target_group_arn(group.as_str())
+        .set_targets(Some(instances.iter().map(target).collect()))
+        .send()
+        .await
+        .map(|_| Applied::Done)
+        .map_err(|error| AwsError::new("elasticloadbalancing:RegisterTargets", group.as_str(), &error))
+}
+
+/// Takes targets out of a group: they end what is under way.
+pub(super) async fn deregister(
+    clients: &Clients,
+    group: &GroupArn,
+    instances: &[InstanceId],
+) -> Result<Applied, AwsError> {
+    // Without a port, on whichever they are registered.
+    let target = |id: &InstanceId| TargetDescription::builder().id(id.as_str()).build();
+    let answer = clients
+        .elb
+        .deregister_targets()
+        .target_group_arn(group.as_str())
+        .set_targets(Some(instances.iter().map(target).collect()))
+        .send()
+        .await;
+    match answer.map_err(|error| AwsError::new("elasticloadbalancing:DeregisterTargets", group.as_str(), &error)) {
+        Ok(_) => Ok(Applied::Done),
+        Err(error) if error.is(&["TargetGroupNotFound"]) => Ok(Applied::NotNeeded),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes a group. While a rule names it AWS refuses, and so do we.
+pub(super) async fn delete(clients: &Clients, group: &GroupArn) -> Result<Applied, AwsError> {
+    let answer = clients.elb.delete_target_group().target_group_arn(group.as_str()).send().await;
+    match answer.map_err(|error| AwsError::new("elasticloadbalancing:DeleteTargetGroup", group.as_str(), &error)) {
+        Ok(_) => Ok(Applied::Done),
+        Err(error) if error.is(&["TargetGroupNotFound"]) => Ok(Applied::NotNeeded),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes tags on a group or a rule.
+pub(super) async fn tag(clients: &Clients, arn: &str, tags: &Tags) -> Result<Applied, AwsError> {
+    clients
+        .elb
+        .add_tags()
+        .resource_arns(arn)
+        .set_tags(Some(elb_tags(tags)))
+        .send()
+        .await
+        .map(|_| Applied::Done)
+        .map_err(|error| AwsError::new("elasticloadbalancing:AddTags", arn, &error))
+}
+
+/// Tags as ELB takes them.
+pub(super) fn elb_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}

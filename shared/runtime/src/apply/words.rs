@@ -1,0 +1,89 @@
+//! Steps in words: for the log, and for whoever reads that one could not be carried out.
+
+use std::fmt::Display;
+
+use domain::plan::Step;
+
+/// The step's name in the log.
+pub(super) fn name(step: &Step) -> &'static str {
+    match step {
+        Step::Launch(_) => "Launch",
+        Step::AssociateAddress { .. } => "AssociateAddress",
+        Step::CreateGroup(_) => "CreateGroup",
+        Step::RegisterTargets { .. } => "RegisterTargets",
+        Step::DeregisterTargets { .. } => "DeregisterTargets",
+        Step::DeleteGroup { .. } => "DeleteGroup",
+        Step::CreateRule(_) => "CreateRule",
+        Step::ModifyRule { .. } => "ModifyRule",
+        Step::ModifyConditions { .. } => "ModifyConditions",
+        Step::MoveRule { .. } => "MoveRule",
+        Step::DeleteRule { .. } => "DeleteRule",
+        Step::ReadBack { .. } => "ReadBack",
+        Step::TagInstances { .. } => "TagInstances",
+        Step::TagGroup { .. } => "TagGroup",
+        Step::TagRule { .. } => "TagRule",
+        Step::Terminate { .. } => "Terminate",
+        Step::ChangeName { .. } => "ChangeName",
+        Step::Tell(_) => "Tell",
+        Step::RememberTold { .. } => "RememberTold",
+    }
+}
+
+/// What the step is about.
+pub(super) fn resource(step: &Step) -> String {
+    match step {
+        Step::Launch(launch) => launch.subnet.to_string(),
+        Step::AssociateAddress { instance, address } => format!("{address} {instance}"),
+        Step::CreateGroup(new) => new.name.clone(),
+        Step::RegisterTargets { group, .. }
+        | Step::DeregisterTargets { group, .. }
+        | Step::DeleteGroup { group }
+        | Step::TagGroup { group, .. } => group.to_string(),
+        Step::CreateRule(new) => format!("{} priority {}", new.listener, new.priority),
+        Step::ModifyRule { rule, .. }
+        | Step::ModifyConditions { rule, .. }
+        | Step::MoveRule { rule, .. }
+        | Step::DeleteRule { rule, .. }
+        | Step::ReadBack { rule, .. }
+        | Step::TagRule { rule, .. } => rule.to_string(),
+        Step::TagInstances { instances, .. } | Step::Terminate { instances } => list(instances),
+        Step::ChangeName { name, .. } => name.clone(),
+        Step::Tell(notice) => notice.headline.clone(),
+        Step::RememberTold { kind, .. } => kind.clone(),
+    }
+}
+
+/// What the step does, to follow "could not".
+pub(super) fn doing(step: &Step) -> String {
+    match step {
+        Step::Launch(launch) => {
+            format!("launch {} instances of {} into {}", launch.count, launch.instance_type, launch.subnet)
+        }
+        Step::AssociateAddress { instance, address } => format!("give the elastic IP {address} to {instance}"),
+        Step::CreateGroup(new) => format!("make the target group {}", new.name),
+        Step::RegisterTargets { group, instances, .. } => format!("put {} into {}", list(instances), group.name()),
+        Step::DeregisterTargets { group, instances } => format!("take {} out of {}", list(instances), group.name()),
+        Step::DeleteGroup { group } => format!("delete the target group {}", group.name()),
+        Step::CreateRule(new) => format!("make the {} at priority {}", new.which, new.priority),
+        Step::ModifyRule { which, forward, .. } => {
+            let to: Vec<String> = forward.iter().map(|w| format!("{} ({})", w.group.name(), w.weight)).collect();
+            format!("point the {which} at {}", to.join(", "))
+        }
+        Step::ModifyConditions { which, .. } => format!("change the conditions of the {which}"),
+        Step::MoveRule { which, priority, .. } => format!("move the {which} to priority {priority}"),
+        Step::DeleteRule { which, .. } => format!("delete the {which}"),
+        Step::ReadBack { which, .. } => format!("read the {which} back"),
+        Step::TagInstances { instances, .. } => format!("tag {}", list(instances)),
+        Step::TagGroup { group, .. } => format!("tag the target group {}", group.name()),
+        Step::TagRule { rule, .. } => format!("tag the rule {rule}"),
+        Step::Terminate { instances } => format!("terminate {}", list(instances)),
+        Step::ChangeName { name, to: Some(_), .. } => format!("change the name {name}"),
+        Step::ChangeName { name, to: None, .. } => format!("remove the name {name}"),
+        Step::Tell(_) => "tell the service's people".to_owned(),
+        Step::RememberTold { .. } => "remember what was told".to_owned(),
+    }
+}
+
+fn list(items: &[impl Display]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

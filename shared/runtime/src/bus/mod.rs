@@ -1,0 +1,216 @@
+//! EventBridge's events, all for `teardown`: they name an execution, an alarm or nothing, and the tags lead on.
+//!
+//! They come twice, late, and in any order, and nobody calls one again: what hinders it is tried until shortly before the deadline,
+//! then thrown, so that Lambda delivers it again.
+
+mod alarm;
+mod sweep;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::config::OnApprovalTimeout;
+use domain::id::{ReleaseId, ServiceName};
+use domain::refusal::Refusal;
+use domain::report::Outcome;
+use domain::request::{Request, RollbackScope, Verb};
+use domain::tags::{self, Read};
+use lambda_runtime::Error;
+use serde_json::{Value, json};
+use tracing::Instrument;
+
+pub(crate) use alarm::alarm;
+pub(crate) use sweep::sweep;
+
+use crate::deadline::{CHANGE_NEEDS, Deadline};
+use crate::errors::AwsError;
+use crate::observe::{executions, instances_of_release, tagged};
+use crate::runner::Runner;
+use crate::{direct, report};
+
+/// How long is slept before an event that was hindered is tried again.
+const PAUSE: Duration = Duration::from_secs(3);
+/// How often it is tried; its time ends before that, as a rule.
+const TRIES: usize = 20;
+
+/// A failed approval, as its event names it.
+pub(crate) struct Approval {
+    pub pipeline: String,
+    pub execution: String,
+    pub action: String,
+    pub action_execution: String,
+}
+
+/// A pipeline execution ended without success: what it never made product goes.
+pub(crate) async fn execution_ended(
+    runner: &Runner,
+    deadline: Deadline,
+    pipeline: &str,
+    execution: &str,
+    state: &str,
+) -> Result<Value, Error> {
+    let what = format!("execution {execution} of {pipeline}, {state}");
+    let Ok(release) = ReleaseId::new(execution) else { return Ok(ignored(&what, "its id names no release")) };
+    let services = insist(deadline, || services_of(runner, &release)).await?;
+    let verb =
+        Verb::Rollback { reason: format!("its pipeline execution {state}"), scope: RollbackScope::UnlessItWasProduct };
+    roll_back(runner, deadline, &what, services, &release, &verb).await
+}
+
+/// An approval failed: a person rejected it, or nobody answered it in time.
+pub(crate) async fn approval_failed(runner: &Runner, deadline: Deadline, approval: &Approval) -> Result<Value, Error> {
+    let Approval { pipeline, execution, action, action_execution } = approval;
+    let what = format!("approval {action} of execution {execution} of {pipeline}");
+    let Ok(release) = ReleaseId::new(execution) else { return Ok(ignored(&what, "its id names no release")) };
+    let services = insist(deadline, || services_of(runner, &release)).await?;
+    if services.is_empty() {
+        return Ok(ignored(&what, "nothing of that release is there"));
+    }
+    let by = insist(deadline, || async {
+        let by = executions::approved_by(&runner.clients, pipeline, execution, action, action_execution).await?;
+        by.ok_or_else(|| {
+            AwsError::incomplete("codepipeline:ListActionExecutions", pipeline.as_str(), "such approval yet")
+        })
+    });
+    let by = by.await?;
+    if let Some(person) = person(&by) {
+        let verb = Verb::Rollback {
+            reason: format!("approval {action} was rejected by {person}"),
+            scope: RollbackScope::TrafficOnly,
+        };
+        return roll_back(runner, deadline, &what, services, &release, &verb).await;
+    }
+    let mut acted_on = BTreeSet::new();
+    for service in services {
+        let found = insist(deadline, || runner.services.find(&runner.clients, &service)).await?;
+        let on_timeout = found.and_then(|found| found.service).map(|service| service.on_approval_timeout);
+        match on_timeout {
+            Some(OnApprovalTimeout::Rollback) => {
+                acted_on.insert(service);
+            }
+            Some(OnApprovalTimeout::Keep) | None => {
+                let why = "nobody answered it in time, and on_approval_timeout is keep";
+                ignored(&format!("{what} ({service})"), why);
+            }
+        }
+    }
+    let verb = Verb::Rollback {
+        reason: format!("approval {action} was not answered in time"),
+        scope: RollbackScope::TrafficOnly,
+    };
+    roll_back(runner, deadline, &what, acted_on, &release, &verb).await
+}
+
+/// The services that a release's tags name: by its instances, and where it has none by its target groups.
+async fn services_of(runner: &Runner, release: &ReleaseId) -> Result<BTreeSet<ServiceName>, AwsError> {
+    let instances = instances_of_release(&runner.clients, release).await?;
+    let mut names: BTreeSet<String> =
+        instances.iter().filter_map(|instance| instance.tags.value(tags::SERVICE)).map(str::to_owned).collect();
+    if names.is_empty() {
+        names = tagged::services_of(&runner.clients, release).await?;
+    }
+    Ok(names.iter().filter_map(|name| ServiceName::new(name).ok()).collect())
+}
+
+/// Rolls a release back in each of its services. One that is hindered does not keep the others from it.
+async fn roll_back(
+    runner: &Runner,
+    deadline: Deadline,
+    what: &str,
+    services: BTreeSet<ServiceName>,
+    release: &ReleaseId,
+    verb: &Verb,
+) -> Result<Value, Error> {
+    if services.is_empty() {
+        return Ok(ignored(what, "nothing of it is to be rolled back"));
+    }
+    let (mut answers, mut hindered) = (Vec::new(), None);
+    for service in services {
+        let request =
+            Request { service, release: Some(release.clone()), verb: verb.clone(), pipeline: None, started: None };
+        let span = direct::span(&request);
+        match carry_out(runner, deadline, what, &request).instrument(span).await {
+            Ok(answer) => answers.push(answer),
+            Err(error) => hindered = Some(error),
+        }
+    }
+    match hindered {
+        Some(error) => Err(error),
+        None => Ok(json!({ "status": "done", "services": answers })),
+    }
+}
+
+/// Carries one request of an event out, and insists on it.
+async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Request) -> Result<Value, Error> {
+    for _ in 0..TRIES {
+        let (mut ended, topic) = runner.serve(request, deadline).await;
+        let lease = ended.lease.take();
+        if ended.hindered {
+            report::close(&runner.clients, lease, None, None).await;
+            direct::log(&ended.outcome);
+            if deadline.has(CHANGE_NEEDS + PAUSE) {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            return Err(format!("{what}: {}", ended.outcome.sentence()).into());
+        }
+        if matches!(ended.outcome, Outcome::Refused(Refusal::UnknownService { .. })) {
+            return Ok(ignored(what, "its service is not configured"));
+        }
+        let notice = ended.outcome.notice(request).filter(|_| direct::is_news(&ended.outcome));
+        report::close(&runner.clients, lease, topic.as_deref(), notice.as_ref()).await;
+        if !direct::is_news(&ended.outcome) {
+            return Ok(ignored(what, &ended.outcome.sentence()));
+        }
+        direct::log(&ended.outcome);
+        return Ok(ended.outcome.answer(request));
+    }
+    Err(format!("{what}: it was tried {TRIES} times").into())
+}
+
+/// Asks AWS again and again, until shortly before the deadline.
+async fn insist<T, F: Future<Output = Result<T, AwsError>>>(
+    deadline: Deadline,
+    ask: impl Fn() -> F,
+) -> Result<T, Error> {
+    for _ in 0..TRIES {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if deadline.has(CHANGE_NEEDS + PAUSE) => {
+                tracing::warn!(%error, "the event is hindered");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(format!("AWS hindered the event {TRIES} times").into())
+}
+
+/// An event that is not ours to act on: one line.
+fn ignored(what: &str, why: &str) -> Value {
+    tracing::info!(event = what, why, "ignored");
+    json!({ "status": "ignored", "reason": format!("{what}: {why}") })
+}
+
+/// A person's name from what `updatedBy` holds, an IAM ARN as a rule; `None` where nobody answered.
+fn person(updated_by: &str) -> Option<&str> {
+    let name = updated_by.rsplit(['/', ':']).next().unwrap_or(updated_by).trim();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_named_by_the_end_of_the_arn() {
+        for (updated_by, want) in [
+            ("arn:aws:sts::123456789012:assumed-role/Dev/alice", Some("alice")),
+            ("arn:aws:iam::123456789012:user/bob", Some("bob")),
+            ("carol", Some("carol")),
+            ("", None),
+        ] {
+            assert_eq!(person(updated_by), want, "{updated_by}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What stands around the plans: events in, the world observed, steps applied, reports out.
+//!
+//! The four functions' mains build a [`Runner`] and run it. Nothing here decides what happens to a release: that is
+//! in `plans`; here the AWS SDK is met, and nowhere else.
+
+mod apply;
+mod bus;
+mod call;
+mod clients;
+mod deadline;
+mod direct;
+mod errors;
+mod job;
+mod lease;
+pub mod log;
+mod observe;
+mod report;
+mod runner;
+mod services;
+mod together;
+
+pub use domain::request::Function;
+pub use runner::Runner;

@@ -1,0 +1,264 @@
+//! Observe: what there is of a service, read into one plain value, the `World`.
+//!
+//! In two rounds, the calls of each side by side: first what the config names, then what the first round found. Groups that
+//! only their releases' names lead to may take a third.
+
+mod addresses;
+pub(crate) mod alarms;
+pub(crate) mod executions;
+pub(crate) mod groups;
+mod instances;
+mod launch;
+mod listener;
+mod names;
+pub(crate) mod rules;
+pub(crate) mod tagged;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::config::Service;
+use domain::id::{GroupArn, ReleaseId, SubnetId, group_name};
+use domain::request::{Request, Verb};
+use domain::tags::Read;
+use domain::time::Time;
+use domain::world::{Action, Group, Instance, Rule, Scope, World};
+
+pub(crate) use instances::of_release as instances_of_release;
+pub(crate) use instances::of_service as instances_of_service;
+pub(crate) use listener::ListenerCache;
+
+use crate::clients::Clients;
+use crate::errors::{AwsError, Trouble};
+use crate::together;
+
+/// How often a look is begun again because what it found went away while it looked.
+const LOOKS: usize = 4;
+/// How many pages of a list are read: 40,000 rules or instances are no service's.
+const PAGES: usize = 100;
+
+/// What a look is about.
+pub(crate) struct Look<'a> {
+    pub clients: &'a Clients,
+    pub listeners: &'a ListenerCache,
+    pub service: &'a Service,
+    pub request: &'a Request,
+    pub scope: Scope,
+    /// Names of the service's groups that the tagging API listed; the sweep asks it.
+    pub listed_groups: &'a [String],
+}
+
+/// What a call remembers from one look to the next, for no look shows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    /// Subnets in which a launch of this call met no capacity, with AWS's words.
+    pub no_capacity: BTreeMap<SubnetId, String>,
+    /// What was told lately, from the lease table.
+    pub told: BTreeMap<String, Time>,
+}
+
+/// What was seen, and what could not be looked at, a sentence each.
+pub(crate) struct Seen {
+    pub world: World,
+    pub unseen: Vec<String>,
+}
+
+/// Why a look did not come to an end.
+enum Halt {
+    /// Something went away while it was looked at.
+    Again,
+    /// AWS or the account hinders it.
+    Trouble(Trouble),
+}
+
+impl From<AwsError> for Halt {
+    fn from(error: AwsError) -> Self {
+        Self::Trouble(Trouble::Aws(error))
+    }
+}
+
+impl Look<'_> {
+    /// Looks.
+    pub async fn observe(&self, memory: &Memory) -> Result<Seen, Trouble> {
+        for _ in 0..LOOKS {
+            match self.once(memory).await {
+                Ok(seen) => return Ok(seen),
+                Err(Halt::Again) => {}
+                Err(Halt::Trouble(trouble)) => return Err(trouble),
+            }
+        }
+        Err(Trouble::Account(format!(
+            "the target groups and rules of {} come and go while they are looked at: somebody else changes them. Call again",
+            self.service.name
+        )))
+    }
+
+    async fn once(&self, memory: &Memory) -> Result<Seen, Halt> {
+        let (clients, service, scope) = (self.clients, self.service, self.scope);
+        let own_name = self.request.release.as_ref().map(|release| group_name(&service.name, release));
+        let own_name = own_name.filter(|_| scope.own_group);
+
+        // Round 1: what the config and the call name.
+        let (instances, rules, own_group, listener, addresses, names) = tokio::join!(
+            instances::of_service(clients, &service.name),
+            rules::of_listener(clients, &service.listener_arn),
+            together::maybe(own_name.as_deref().map(|name| groups::by_name(clients, name))),
+            together::maybe(scope.listener.then(|| self.listeners.look(clients, &service.listener_arn))),
+            together::maybe(scope.addresses.then(|| addresses::pool(clients, &service.elastic_ips))),
+            names::all(clients, service.dns.as_ref()),
+        );
+        let (instances, rules, own_group) = (instances?, rules?, own_group?.flatten());
+        let (listener, addresses) = (listener.map_err(Halt::Trouble)?, addresses.map_err(Halt::Trouble)?);
+        let (names, unseen) = self.names(names)?;
+        let rules: Vec<Rule> = rules.into_iter().filter(|rule| self.may_concern(rule)).collect();
+        let mut found = groups::Found::default();
+        for arn in rules.iter().flat_map(forwarded) {
+            found.add(arn, None);
+        }
+        if let Some((arn, details)) = own_group {
+            found.add(arn, Some(details));
+        }
+
+        // Round 2: what those led to.
+        let by_name = self.names_to_look_up(&found, &instances, own_name.as_deref());
+        let rule_arns: Vec<&str> = rules.iter().map(|rule| rule.arn.as_str()).collect();
+        let first: Vec<GroupArn> = found.arns();
+        let releases = instances_of(&instances, self.request.release.as_ref());
+        let (tags, health, details, named, launch, readiness) = tokio::join!(
+            groups::tags(clients, rule_arns.iter().copied().chain(first.iter().map(GroupArn::as_str))),
+            groups::targets(clients, &first),
+            groups::details(clients, if scope.group_details { found.without_details() } else { Vec::new() }),
+            together::try_all(by_name.iter().map(|name| groups::by_name(clients, name))),
+            async { if scope.launch { Some(launch::facts(clients, service).await) } else { None } },
+            together::maybe(scope.readiness.then(|| instances::readiness(clients, &releases, service.ready_when))),
+        );
+        let (mut tags, mut health) = (again_if_gone(tags)?, again_if_gone(health)?);
+        found.describe(again_if_gone(details)?);
+        let second: Vec<GroupArn> = named?
+            .into_iter()
+            .flatten()
+            .filter_map(|(arn, details)| found.add(arn.clone(), Some(details)).then_some(arn))
+            .collect();
+
+        // Round 3: only for groups that no rule names any more.
+        if !second.is_empty() {
+            let (more_tags, more_health) = tokio::join!(
+                groups::tags(clients, second.iter().map(GroupArn::as_str)),
+                groups::targets(clients, &second)
+            );
+            tags.extend(again_if_gone(more_tags)?);
+            health.extend(again_if_gone(more_health)?);
+        }
+
+        let mut instances = instances;
+        if let Some(readiness) = readiness? {
+            instances::make_ready(&mut instances, &readiness);
+        }
+        let groups: Vec<Group> = found.into_groups(&mut tags, &mut health);
+        let rules: Vec<Rule> = rules
+            .into_iter()
+            .map(|rule| Rule { tags: tags.remove(rule.arn.as_str()).unwrap_or_default(), ..rule })
+            .filter(|rule| self.concerns(rule, &groups))
+            .collect();
+        let groups =
+            groups.into_iter().filter(|group| self.group_concerns(group, &rules, own_name.as_deref())).collect();
+        let mut world = World {
+            listener,
+            rules,
+            groups,
+            instances,
+            addresses: addresses.unwrap_or_default(),
+            names,
+            launch: launch.transpose()?,
+            no_capacity: memory.no_capacity.clone(),
+            executions_over: BTreeMap::new(),
+            told: memory.told.clone(),
+        };
+        if self.request.verb == Verb::Sweep {
+            world.executions_over = executions::over(clients, &world).await;
+        }
+        Ok(Seen { world, unseen })
+    }
+
+    /// The names that could be read. Route 53 never keeps a rollback or a promotion from happening, for names follow
+    /// traffic; who makes servers is told at once that a zone is not there.
+    fn names(
+        &self,
+        names: Vec<(String, Result<Option<domain::world::Record>, AwsError>)>,
+    ) -> Result<(BTreeMap<String, domain::world::Record>, Vec<String>), Halt> {
+        let (mut read, mut unseen) = (BTreeMap::new(), Vec::new());
+        for (name, record) in names {
+            match record {
+                Ok(Some(record)) => {
+                    read.insert(name, record);
+                }
+                Ok(None) => {}
+                Err(error) if self.request.verb == Verb::Provision => return Err(error.into()),
+                Err(error) => unseen.push(format!("The name {name} could not be looked at: {error}.")),
+            }
+        }
+        Ok((read, unseen))
+    }
+
+    /// Whether a rule may concern the service, before its tags are read.
+    fn may_concern(&self, rule: &Rule) -> bool {
+        self.at_our_priorities(rule) || forwarded(rule).any(|group| self.service.name.may_own_group(group.name()))
+    }
+
+    fn at_our_priorities(&self, rule: &Rule) -> bool {
+        [self.service.product.priority, self.service.pre_product.priority].contains(&rule.priority)
+    }
+
+    /// Whether a rule concerns the service, now that the tags are read: services with like names share group prefixes.
+    fn concerns(&self, rule: &Rule, groups: &[Group]) -> bool {
+        let ours =
+            |arn: &GroupArn| groups.iter().any(|group| group.arn == *arn && group.tags.is_of(&self.service.name));
+        self.at_our_priorities(rule) || rule.tags.is_of(&self.service.name) || forwarded(rule).any(|arn| ours(&arn))
+    }
+
+    fn group_concerns(&self, group: &Group, rules: &[Rule], own_name: Option<&str>) -> bool {
+        group.tags.is_of(&self.service.name)
+            || own_name == Some(group.arn.name())
+            || rules.iter().flat_map(forwarded).any(|arn| arn == group.arn)
+    }
+
+    /// The names of groups to look up beside those that are known already.
+    fn names_to_look_up(&self, found: &groups::Found, instances: &[Instance], own_name: Option<&str>) -> Vec<String> {
+        if !self.scope.every_group {
+            return Vec::new();
+        }
+        let releases: BTreeSet<ReleaseId> = instances.iter().filter_map(|instance| instance.tags.release()).collect();
+        let mut names: BTreeSet<String> =
+            releases.iter().map(|release| group_name(&self.service.name, release)).collect();
+        names.extend(self.listed_groups.iter().cloned());
+        names.into_iter().filter(|name| own_name != Some(name) && !found.has_name(name)).collect()
+    }
+}
+
+/// The groups that a rule forwards to.
+fn forwarded(rule: &Rule) -> impl Iterator<Item = GroupArn> {
+    let forward = match &rule.action {
+        Action::Forward(forward) => forward.as_slice(),
+        Action::Other(_) => &[],
+    };
+    forward.iter().map(|weighted| weighted.group.clone())
+}
+
+/// The instances of a release that run.
+fn instances_of<'a>(instances: &'a [Instance], release: Option<&ReleaseId>) -> Vec<&'a Instance> {
+    instances
+        .iter()
+        .filter(|instance| instance.state == domain::world::InstanceState::Running)
+        .filter(|instance| release.is_some() && instance.tags.release().as_ref() == release)
+        .collect()
+}
+
+/// What was there a round ago and is gone now makes the look begin again.
+fn again_if_gone<T>(result: Result<T, AwsError>) -> Result<T, Halt> {
+    result.map_err(|error| {
+        if error.is(&["TargetGroupNotFound", "RuleNotFound", "LoadBalancerNotFound"]) {
+            Halt::Again
+        } else {
+            error.into()
+        }
+    })
+}
