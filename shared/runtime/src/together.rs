@@ -8,17 +8,13 @@ use std::task::Poll;
 ///
 /// There are never more than a few dozen, so each is polled again whenever any of them wakes; dropping it drops all.
 pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<(Option<Pin<Box<F>>>, Option<F::Output>)> =
-        futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
+    let mut running: Vec<Running<F>> = futures.into_iter().map(|future| Running::Still(Box::pin(future))).collect();
     poll_fn(|context| {
         let mut waiting = false;
-        for (slot, result) in &mut running {
-            if let Some(future) = slot {
+        for running in &mut running {
+            if let Running::Still(future) = running {
                 match future.as_mut().poll(context) {
-                    Poll::Ready(output) => {
-                        *result = Some(output);
-                        *slot = None;
-                    }
+                    Poll::Ready(output) => *running = Running::Ended(output),
                     Poll::Pending => waiting = true,
                 }
             }
@@ -26,7 +22,16 @@ pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
         if waiting { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
-    running.into_iter().filter_map(|(_, result)| result).collect()
+    let ended = |running| match running {
+        Running::Ended(output) => Some(output),
+        Running::Still(_) => None,
+    };
+    running.into_iter().filter_map(ended).collect()
+}
+
+enum Running<F: Future> {
+    Still(Pin<Box<F>>),
+    Ended(F::Output),
 }
 
 /// As [`all`], for futures that may fail: the results, or the first failure in order.
@@ -50,18 +55,22 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn all_run_side_by_side_and_answer_in_order() {
-        let start = tokio::time::Instant::now();
-        let waits = [30_u64, 10, 20].map(|seconds| async move {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            seconds
+        let order = std::cell::RefCell::new(Vec::new());
+        let turns = [3_usize, 1, 2].map(|turns| {
+            let order = &order;
+            async move {
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
+                order.borrow_mut().push(turns);
+                turns
+            }
         });
-        assert_eq!(all(waits).await, [30, 10, 20]);
-        assert_eq!(start.elapsed(), Duration::from_secs(30));
+        assert_eq!(all(turns).await, [3, 1, 2]);
+        assert_eq!(*order.borrow(), [1, 2, 3]);
     }
 }

@@ -144,12 +144,12 @@ fn target(described: &TargetHealthDescription) -> Option<Target> {
     })
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "AWS's enum is open: what is not known is not healthy")]
 fn health(described: &TargetHealthDescription) -> Health {
     let health = described.target_health();
     match health.and_then(|health| health.state()) {
         Some(TargetHealthStateEnum::Healthy) => Health::Healthy,
         Some(TargetHealthStateEnum::Draining | TargetHealthStateEnum::UnhealthyDraining) => Health::Draining,
+        // What is not known is not healthy.
         state => {
             let state = state.map_or("unknown", |state| state.as_str());
             let why = health

@@ -68,12 +68,12 @@ fn instance(instance: &aws_sdk_ec2::types::Instance) -> Option<Instance> {
     })
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "AWS's enum is open: a state that is not known serves nobody")]
 fn state(state: Option<&InstanceStateName>) -> InstanceState {
     match state {
         Some(InstanceStateName::Pending) => InstanceState::Pending,
         Some(InstanceStateName::Running) => InstanceState::Running,
         Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated) => InstanceState::Terminated,
+        // Stopping, stopped, and what AWS may add: it serves nobody.
         _ => InstanceState::Stopped,
     }
 }
