@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::config::Service;
-use domain::plan::{End, OnFailure, Plan};
-use domain::refusal::{Failure, WaitFor};
+use domain::plan::{End, OnFailure, Plan, Step};
+use domain::refusal::WaitFor;
 use domain::report::Outcome;
 use domain::request::Request;
 use domain::world::Scope;
@@ -63,13 +63,15 @@ pub(crate) struct Ended {
     pub hindered: bool,
     /// Still held: it is given back while the report goes out.
     pub lease: Option<Lease>,
+    /// Whether a step of it told people.
+    pub told: bool,
 }
 
 impl Ended {
     /// An end without a lease.
     pub fn with(outcome: Outcome) -> Self {
         let hindered = matches!(outcome, Outcome::Waiting(_));
-        Self { outcome, denied: false, hindered, lease: None }
+        Self { outcome, denied: false, hindered, lease: None, told: false }
     }
 
     /// An end by trouble.
@@ -79,6 +81,7 @@ impl Ended {
             denied: trouble.is_denied(),
             hindered: !matches!(trouble, Trouble::Account(_)),
             lease: None,
+            told: false,
         }
     }
 }
@@ -90,6 +93,7 @@ struct State {
     scope: Scope,
     slept: Duration,
     changed: bool,
+    told: bool,
     again: HashMap<String, u32>,
 }
 
@@ -111,13 +115,14 @@ impl Call<'_> {
             scope: plans::scope(&self.request.verb),
             slept: Duration::ZERO,
             changed: false,
+            told: false,
             again: HashMap::new(),
         };
         let ended = match self.rounds(&mut state).await {
             Ok(outcome) => Ended::with(outcome),
             Err(trouble) => Ended::by(&trouble),
         };
-        let mut ended = Ended { lease: state.lease.take(), ..ended };
+        let mut ended = Ended { lease: state.lease.take(), told: state.told, ..ended };
         if let Outcome::Done(done, _) = &mut ended.outcome {
             // The last look finds nothing to do where an earlier one did it.
             done.nothing_to_do &= !state.changed;
@@ -153,13 +158,12 @@ impl Call<'_> {
                 End::Fail(failure) => return Ok(Outcome::Failed(failure)),
             }
         }
-        Ok(Outcome::Failed(Failure::Account {
-            what: format!(
-                "{} of {} did not come to an end in {ROUNDS} looks, the last plan was: {last}. What was done stands; call again, and \
-                 if it stays so, report it with this call's log",
-                self.request.verb, self.service.name
-            ),
-        }))
+        let what = format!(
+            "{} of {} did not come to an end in {ROUNDS} looks, the last plan was: {last}. What was done stands; call again, and \
+             if it stays so, report it with this call's log",
+            self.request.verb, self.service.name
+        );
+        Err(Trouble::Failed { denied: false, what })
     }
 
     /// Looks at the world and plans for it; what could not be looked at is said at the end.
@@ -187,20 +191,26 @@ impl Call<'_> {
     async fn carry_out(&self, state: &mut State, plan: &Plan) -> Result<Carried, Trouble> {
         let mut carried = Carried::default();
         for stage in &plan.stages {
-            let lease = state.lease.as_ref().filter(|lease| lease.allows_change() && self.deadline.has(CHANGE_NEEDS));
-            let Some(lease) = lease else { return Err(self.no_time()) };
+            let Some(lease) = state.lease.as_ref() else { return Err(self.no_time()) };
             let hands = Hands {
                 clients: self.clients,
                 service: self.service,
                 release: self.request.release.as_ref(),
                 lease,
                 topic: self.topic,
+                deadline: self.deadline,
             };
+            if !hands.allow_change() {
+                return Err(self.no_time());
+            }
             let results = together::all(stage.steps.iter().map(|step| hands.carry_out(step))).await;
             let mut failed = None;
             for (step, result) in stage.steps.iter().zip(results) {
                 match result {
-                    Ok(Applied::Done) => state.changed |= step.changes_account(),
+                    Ok(Applied::Done) => {
+                        state.changed |= step.changes_account();
+                        state.told |= matches!(step, Step::Tell(_));
+                    }
                     Ok(Applied::NotNeeded) => {}
                     Ok(Applied::NoCapacity { subnet, words }) => {
                         state.memory.no_capacity.insert(subnet, words);

@@ -46,7 +46,10 @@ impl AwsError {
         let service = error.as_service_error();
         let code = service.and_then(|error| error.code()).map(str::to_owned);
         let message = match service.and_then(|error| error.message()) {
-            Some(message) => message.trim().to_owned(),
+            // EC2 adds a page of cipher to a denial, which nobody reads.
+            Some(message) => {
+                message.split(" Encoded authorization failure message").next().unwrap_or(message).trim().to_owned()
+            }
             None => chain(error),
         };
         Self { action, resource: resource.into(), code, message }

@@ -3,19 +3,18 @@
 use aws_sdk_elasticloadbalancingv2::types::{
     Matcher, ProtocolEnum, Tag, TargetDescription, TargetGroupAttribute, TargetTypeEnum,
 };
-use domain::id::GroupArn;
-use domain::id::{InstanceId, ServiceName};
+use domain::id::{GroupArn, InstanceId, ServiceName};
 use domain::plan::NewGroup;
 use domain::tags::{Read, Tags};
 
-use super::Applied;
+use super::{Applied, Hands};
 use crate::clients::Clients;
 use crate::errors::AwsError;
 use crate::observe::groups as look;
 
 const CREATE: &str = "elasticloadbalancing:CreateTargetGroup";
 
-/// Makes a group, or finds it made, and settles what no creating call takes.
+/// Makes a group, or finds it made.
 pub(super) async fn create(clients: &Clients, service: &ServiceName, new: &NewGroup) -> Result<Applied, AwsError> {
     let number = |seconds: u32| i32::try_from(seconds).unwrap_or(i32::MAX);
     let protocol = ProtocolEnum::from(new.protocol.as_str());
@@ -55,7 +54,6 @@ pub(super) async fn create(clients: &Clients, service: &ServiceName, new: &NewGr
     if !tags.is_of(service) {
         return Ok(Applied::look_again(format!("the target group {} is not tagged as {service}'s", new.name)));
     }
-    settle(clients, &arn, new.drain_seconds).await?;
     Ok(Applied::Done)
 }
 
@@ -79,15 +77,21 @@ async fn settle(clients: &Clients, arn: &GroupArn, drain_seconds: u32) -> Result
         .map_err(|error| AwsError::new("elasticloadbalancing:ModifyTargetGroupAttributes", arn.as_str(), &error))
 }
 
-/// Puts targets into a group; again is no harm.
+/// Puts targets into a group; again is no harm. What no creating call takes is settled just before: a call that was cut off
+/// between the two leaves a group that matters to nobody yet.
 pub(super) async fn register(
-    clients: &Clients,
+    hands: &Hands<'_>,
     group: &GroupArn,
     instances: &[InstanceId],
     port: u16,
 ) -> Result<Applied, AwsError> {
+    settle(hands.clients, group, hands.service.drain_seconds).await?;
+    if !hands.allow_change() {
+        return Ok(Applied::out_of_time());
+    }
     let target = |id: &InstanceId| TargetDescription::builder().id(id.as_str()).port(i32::from(port)).build();
-    clients
+    hands
+        .clients
         .elb
         .register_targets()
         .target_group_arn(group.as_str())

@@ -13,7 +13,7 @@ use domain::plan::Launch;
 use domain::refusal::WaitFor;
 use domain::tags::Tags;
 
-use super::Applied;
+use super::{Applied, Hands};
 use crate::clients::{Clients, OPERATION_TIMEOUT};
 use crate::errors::AwsError;
 use crate::together;
@@ -22,9 +22,16 @@ const RUN: &str = "ec2:RunInstances";
 const TAG: &str = "ec2:CreateTags";
 const TERMINATE: &str = "ec2:TerminateInstances";
 const NOT_FOUND: &[&str] = &["InvalidInstanceID.NotFound"];
-/// Another subnet may have what this one lacks: capacity of its zone, the type in its zone, addresses.
-const NO_CAPACITY: &[&str] =
-    &["InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientFreeAddressesInSubnet", "Unsupported"];
+/// Another subnet may have what this one lacks: capacity of its zone, the type in its zone, addresses. A quota holds for all
+/// of them, and is met in each.
+const NO_CAPACITY: &[&str] = &[
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientFreeAddressesInSubnet",
+    "Unsupported",
+    "VcpuLimitExceeded",
+    "InstanceLimitExceeded",
+];
 /// A new instance is not known everywhere at once: its first tags are tried this often.
 const TAG_TRIES: u32 = 3;
 /// The pause between those; together less than a second, for the lease is held.
@@ -101,14 +108,21 @@ fn ec2_tags(tags: &Tags) -> Vec<Tag> {
 }
 
 /// Writes tags on instances.
-pub(super) async fn tag(clients: &Clients, instances: &[InstanceId], tags: &Tags) -> Result<Applied, AwsError> {
+pub(super) async fn tag(hands: &Hands<'_>, instances: &[InstanceId], tags: &Tags) -> Result<Applied, AwsError> {
+    let clients = hands.clients;
     for tried in 1..=TAG_TRIES {
+        if !hands.allow_change() {
+            return Ok(Applied::out_of_time());
+        }
         match tag_all(clients, instances, tags).await {
             Ok(()) => return Ok(Applied::Done),
             Err(error) if !error.is(NOT_FOUND) => return Err(error),
             Err(_) if tried < TAG_TRIES => tokio::time::sleep(TAG_PAUSE).await,
             Err(_) => {}
         }
+    }
+    if !hands.allow_change() {
+        return Ok(Applied::out_of_time());
     }
     // One of them is gone, or not known yet: the others get their tags, and the next look says which.
     let each = together::all(instances.iter().map(|one| tag_all(clients, std::slice::from_ref(one), tags))).await;
@@ -138,10 +152,12 @@ async fn tag_all(clients: &Clients, instances: &[InstanceId], tags: &Tags) -> Re
 }
 
 /// Terminates instances. One id that EC2 does not know any more would keep all the others running.
-pub(super) async fn terminate(clients: &Clients, instances: &[InstanceId]) -> Result<Applied, AwsError> {
+pub(super) async fn terminate(hands: &Hands<'_>, instances: &[InstanceId]) -> Result<Applied, AwsError> {
+    let clients = hands.clients;
     match terminate_all(clients, instances).await {
         Ok(()) => return Ok(Applied::Done),
         Err(error) if !error.is(NOT_FOUND) => return Err(error),
+        Err(_) if !hands.allow_change() => return Ok(Applied::out_of_time()),
         Err(_) => {}
     }
     let each = together::all(instances.iter().map(|one| terminate_all(clients, std::slice::from_ref(one)))).await;

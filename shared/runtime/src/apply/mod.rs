@@ -14,6 +14,7 @@ use domain::refusal::WaitFor;
 use tokio::time::Instant;
 
 use crate::clients::Clients;
+use crate::deadline::{CHANGE_NEEDS, Deadline};
 use crate::errors::{AwsError, Kind, Trouble};
 use crate::lease::Lease;
 use crate::report;
@@ -26,6 +27,7 @@ pub(crate) struct Hands<'a> {
     pub lease: &'a Lease,
     /// Where notices go.
     pub topic: Option<&'a str>,
+    pub deadline: Deadline,
 }
 
 /// What came of a step.
@@ -74,6 +76,11 @@ impl Applied {
         Self::LookAgain { found: found.into(), lag: None }
     }
 
+    /// A step of several changes has no time for the next one: the next call goes on.
+    fn out_of_time() -> Self {
+        Self::look_again("too little time is left for the rest of it")
+    }
+
     fn as_str(&self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -105,6 +112,11 @@ const MOVED_ON: &[&str] = &[
 ];
 
 impl Hands<'_> {
+    /// Whether a change that is sent now ends before the lease and the call do.
+    pub fn allow_change(&self) -> bool {
+        self.lease.allows_change() && self.deadline.has(CHANGE_NEEDS)
+    }
+
     /// Carries one step out, and writes one line about it.
     pub async fn carry_out(&self, step: &Step) -> Result<Applied, StepError> {
         let started = Instant::now();
@@ -136,13 +148,11 @@ impl Hands<'_> {
         let clients = self.clients;
         match step {
             Step::Launch(launch) => instances::launch(clients, launch, self.release).await,
-            Step::TagInstances { instances, tags } => instances::tag(clients, instances, tags).await,
-            Step::Terminate { instances } => instances::terminate(clients, instances).await,
+            Step::TagInstances { instances, tags } => instances::tag(self, instances, tags).await,
+            Step::Terminate { instances } => instances::terminate(self, instances).await,
             Step::AssociateAddress { instance, address } => addresses::associate(clients, instance, address).await,
             Step::CreateGroup(new) => groups::create(clients, &self.service.name, new).await,
-            Step::RegisterTargets { group, instances, port } => {
-                groups::register(clients, group, instances, *port).await
-            }
+            Step::RegisterTargets { group, instances, port } => groups::register(self, group, instances, *port).await,
             Step::DeregisterTargets { group, instances } => groups::deregister(clients, group, instances).await,
             Step::DeleteGroup { group } => groups::delete(clients, group).await,
             Step::TagGroup { group, tags } => groups::tag(clients, group.as_str(), tags).await,

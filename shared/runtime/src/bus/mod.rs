@@ -157,7 +157,9 @@ async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Re
         if matches!(ended.outcome, Outcome::Refused(Refusal::UnknownService { .. })) {
             return Ok(ignored(what, "its service is not configured"));
         }
-        let notice = ended.outcome.notice(request).filter(|_| direct::is_news(&ended.outcome));
+        // What a step told of it, as that the release was rejected, is not told twice.
+        let is_told = ended.told && matches!(ended.outcome, Outcome::Done(..));
+        let notice = ended.outcome.notice(request).filter(|_| direct::is_news(&ended.outcome) && !is_told);
         report::close(&runner.clients, lease, topic.as_deref(), notice.as_ref()).await;
         if !direct::is_news(&ended.outcome) {
             return Ok(ignored(what, &ended.outcome.sentence()));
