@@ -292,6 +292,6 @@ pub struct Scope {
     pub readiness: bool,
     /// The pool of elastic IPs.
     pub addresses: bool,
-    /// Subnets, AMI and user data.
+    /// Subnets, AMI and user data; and the listener, whose VPC and zones they have to fit.
     pub launch: bool,
 }

@@ -102,7 +102,7 @@ impl Look<'_> {
             instances::of_service(clients, &service.name),
             rules::of_listener(clients, &service.listener_arn),
             together::maybe(own_name.as_deref().map(|name| groups::by_name(clients, name))),
-            together::maybe(scope.listener.then(|| self.listeners.look(clients, &service.listener_arn))),
+            together::maybe((scope.listener || scope.launch).then(|| self.listeners.look(clients, &service.listener_arn))),
             together::maybe(scope.addresses.then(|| addresses::pool(clients, &service.elastic_ips))),
             names::all(clients, service.dns.as_ref()),
         );
