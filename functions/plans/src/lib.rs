@@ -67,7 +67,8 @@ pub fn scope(verb: &Verb) -> Scope {
     match verb {
         Verb::Provision => Scope { readiness: true, addresses: true, ..nothing_more },
         Verb::Register => Scope { own_group: true, group_details: true, listener: true, ..nothing_more },
-        Verb::Promote => nothing_more,
+        // A release that tags name product is behind no rule yet where there is none; else nothing is looked up.
+        Verb::Promote => Scope { every_group: true, ..nothing_more },
         Verb::Finish | Verb::Remove | Verb::Rollback { .. } | Verb::Sweep => {
             Scope { own_group: true, every_group: true, group_details: true, ..nothing_more }
         }

@@ -73,11 +73,7 @@ pub fn follow(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
         }
     }
     if request.verb != Verb::Remove {
-        let product = match standing.product_share() {
-            Some(share) => Some(share.who.clone()),
-            None => standing.product_release().map(|id| Who::Release(id.clone())),
-        };
-        steps.extend(names::follow(standing, product.as_ref(), true));
+        steps.extend(names::follow(standing, standing.product_who().as_ref(), true));
     }
     if steps.is_empty() { Vec::new() } else { vec![Stage::follow(steps)] }
 }

@@ -13,15 +13,20 @@ const TTL_SECONDS: i64 = 10;
 /// The changes that make the names follow what stands, product being this; without the pre-product release, where it
 /// is about to become product.
 ///
-/// Without a product of ours its name is left alone: what it says is its owner's to know.
+/// Where product is not ours, its name is left alone: what it says is its owner's to know. It goes where it bears
+/// servers of ours, that are product no more.
 pub fn follow(standing: &Standing<'_>, product: Option<&Who>, pre_product: bool) -> Vec<Step> {
     let Some(dns) = &standing.service.dns else { return Vec::new() };
     let mut steps = Vec::new();
-    if let (Some(name), Some(Who::Release(release))) = (&dns.product, product) {
-        let ips = standing.releases.get(release).map(|r| r.ips()).unwrap_or_default();
-        if !ips.is_empty() {
-            steps.extend(change(standing, &dns.zone_id, name, ips));
+    match (&dns.product, product) {
+        (Some(name), Some(Who::Release(release))) => {
+            let ips = standing.releases.get(release).map(|r| r.ips()).unwrap_or_default();
+            if !ips.is_empty() {
+                steps.extend(change(standing, &dns.zone_id, name, ips));
+            }
         }
+        (Some(name), Some(Who::Adopted) | None) => steps.extend(leave(standing, &dns.zone_id, name)),
+        (None, _) => {}
     }
     if let Some(name) = &dns.pre_product {
         let release = standing.pre_product_release().filter(|_| pre_product);

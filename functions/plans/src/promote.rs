@@ -43,6 +43,10 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     if let Some(refusal) = other_listener(standing) {
         return Plan::only(End::Refuse(refusal));
     }
+    // Nobody waits for health where the priority is somebody else's.
+    if let Some(rule) = in_the_way(standing) {
+        return Plan::only(End::Refuse(taken(standing, rule)));
+    }
     if let Some(end) = not_healthy_enough(standing, request, release) {
         return Plan::only(end);
     }
@@ -106,19 +110,28 @@ fn not_healthy_enough(standing: &Standing<'_>, request: &Request, release: &Rele
     Some(wait_for_health(standing, request, release, missing))
 }
 
-/// Waits for targets, as long as the config says, counted from the job's first call.
+/// Waits for targets, as long as the config says: counted from the job's first call, or for direct callers from when
+/// the release's group was made.
 pub fn wait_for_health(standing: &Standing<'_>, request: &Request, release: &ReleaseId, missing: String) -> End {
-    let limit = i64::from(standing.service.health_timeout_seconds);
+    let limit = standing.service.health_timeout_seconds;
     let check = &standing.service.health_check;
-    match request.started {
-        Some(started) if standing.now - started >= limit => End::Fail(Failure::NotHealthy {
+    let made = standing.releases.get(release).and_then(|r| r.group).and_then(|group| group.tags.since());
+    match request.started.or(made) {
+        Some(started) if standing.now - started >= i64::from(limit) => End::Fail(Failure::NotHealthy {
             release: release.clone(),
-            seconds: standing.now - started,
+            seconds: i64::from(limit),
             missing,
             check: format!("{} {} on port {}, {}", check.protocol, check.path, standing.service.port, check.matcher),
         }),
         _ => End::Wait(WaitFor::Targets { release: release.clone(), missing }),
     }
+}
+
+/// The rule that is not our product rule and stands at its priority.
+fn in_the_way<'a>(standing: &Standing<'a>) -> Option<&'a Rule> {
+    let ours = standing.product_rule().map(|(rule, _)| &rule.arn);
+    let at_priority = |rule: &&Rule| rule.priority == standing.service.product.priority && Some(&rule.arn) != ours;
+    standing.world.rules.iter().find(at_priority)
 }
 
 fn taken(standing: &Standing<'_>, rule: &Rule) -> Refusal {
@@ -178,9 +191,6 @@ fn switch(standing: &Standing<'_>, release: &ReleaseId, rule: &Rule, shares: &[S
         .collect();
     stages.push(Stage::stop(first));
     if rule.priority != service.product.priority {
-        if let Some(there) = standing.world.rules.iter().find(|r| r.priority == service.product.priority) {
-            return Plan::only(End::Refuse(taken(standing, there)));
-        }
         let priority = service.product.priority;
         stages.push(Stage::stop(vec![Step::MoveRule { rule: rule.arn.clone(), which, priority }]));
     }
@@ -219,8 +229,7 @@ fn already(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
     let mut stages = Vec::new();
     if let Some((rule, _)) = standing.product_rule() {
         let which = WhichRule::Product;
-        let free = !standing.world.rules.iter().any(|r| r.priority == standing.service.product.priority);
-        if rule.priority != standing.service.product.priority && free {
+        if rule.priority != standing.service.product.priority && in_the_way(standing).is_none() {
             let priority = standing.service.product.priority;
             stages.push(Stage::follow(vec![Step::MoveRule { rule: rule.arn.clone(), which, priority }]));
         }

@@ -11,9 +11,9 @@ use domain::request::Request;
 use domain::tags::{self, Read, Role};
 use domain::world::{Holder, Image, Instance, InstanceState, LaunchFacts, Listener, Secret};
 
-use crate::mend;
 use crate::promote::{refuse_rejected, wait_for_promotion};
 use crate::standing::{Release, Standing, Traffic, Who};
+use crate::{mend, names};
 
 /// Plans a provision of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
@@ -31,29 +31,42 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     if let Some(plan) = wait_for_promotion(standing, release) {
         return plan;
     }
-    if let Some(plan) = supersede(standing, request, release) {
-        return plan;
-    }
     let nobody = Release::default();
     let found = standing.releases.get(release).unwrap_or(&nobody);
     let asked = standing.asked(&Who::Release(release.clone()));
     let waiting = |missing: String| wait(standing, request, release, found, missing);
     let alive: Vec<&Instance> = found.alive().collect();
-    if alive.len() < asked
-        && let Some(missing) = not_visible_yet(standing, found)
-    {
+    let unseen = if alive.len() < asked { not_visible_yet(standing, found) } else { None };
+    // Whatever would refuse the call comes before the first change: a release that cannot be had supersedes none.
+    let fits = if alive.len() < asked && unseen.is_none() {
+        let Some(facts) = &standing.world.launch else { return Plan::only(End::LookForLaunch) };
+        match account_fits(standing, facts) {
+            Ok(fits) => Some(fits),
+            Err(what) => return Plan::only(End::Refuse(Refusal::Account { what })),
+        }
+    } else {
+        None
+    };
+    let addresses = Addresses::read(standing, release, &alive, asked);
+    if let Err(end @ End::Refuse(_)) = addresses {
+        return Plan::only(end);
+    }
+    if let Some(plan) = supersede(standing, request, release) {
+        return plan;
+    }
+    if let Some(missing) = unseen {
         return waiting(missing);
     }
-    let addresses = match Addresses::read(standing, release, &alive, asked) {
+    let addresses = match addresses {
         Ok(addresses) => addresses,
         Err(end) => {
-            let End::Wait(wait) = end.as_ref() else { return Plan::only(*end) };
-            let missing = wait.to_string();
-            return expired(standing, request, release, found, missing).unwrap_or_else(|| Plan::only(*end));
+            return expired(standing, request, release, found, addresses_missing(&end))
+                .unwrap_or_else(|| Plan::only(end));
         }
     };
-    if alive.len() < asked {
-        return launch(standing, request, release, found, asked);
+    if let Some((image, user_data)) = fits {
+        let of = Launched { release, found, asked, image, user_data };
+        return launch(standing, request, &of);
     }
     let (steps, pending) = addresses.associate(&alive);
     if !steps.is_empty() {
@@ -67,6 +80,13 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return waiting(missing.join("; "));
     }
     Plan::only(End::Done(done(standing, release, found)))
+}
+
+fn addresses_missing(end: &End) -> String {
+    match end {
+        End::Wait(wait) => wait.to_string(),
+        End::Look | End::LookForLaunch | End::Done(_) | End::Refuse(_) | End::Fail(_) => "elastic IPs".to_owned(),
+    }
 }
 
 /// A release that was never promoted gives way to this one.
@@ -102,11 +122,6 @@ fn not_visible_yet(standing: &Standing<'_>, found: &Release<'_>) -> Option<Strin
     })
 }
 
-/// The subnet that a launch tag names: `subnet-0a/0/5` is launch 0 into subnet-0a, of 5.
-fn zone_of(launch: &str) -> &str {
-    launch.split('/').next().unwrap_or_default()
-}
-
 /// The addresses of the pool, as they concern one release.
 struct Addresses {
     wanted: bool,
@@ -115,7 +130,7 @@ struct Addresses {
 }
 
 impl Addresses {
-    fn read(standing: &Standing<'_>, release: &ReleaseId, alive: &[&Instance], asked: usize) -> Result<Self, Box<End>> {
+    fn read(standing: &Standing<'_>, release: &ReleaseId, alive: &[&Instance], asked: usize) -> Result<Self, End> {
         if standing.service.elastic_ips.is_empty() {
             return Ok(Self { wanted: false, held: BTreeSet::new(), free: Vec::new() });
         }
@@ -136,17 +151,17 @@ impl Addresses {
             let going: BTreeSet<InstanceId> = standing
                 .releases
                 .iter()
-                .filter(|(id, _)| goes_soon(standing, id))
+                .filter(|(id, _)| *id != release && goes_soon(standing, id))
                 .flat_map(|(_, release)| holders(release))
                 .collect();
             let is_coming =
                 |holder: &Option<Holder>| matches!(holder, Some(Holder::Instance(id)) if going.contains(id));
             let coming = standing.world.addresses.iter().filter(|a| is_coming(&a.holder)).count();
-            return Err(Box::new(if free.len() + coming >= wanted {
+            return Err(if free.len() + coming >= wanted {
                 End::Wait(WaitFor::Addresses { release: release.clone(), wanted, free: free.len(), coming })
             } else {
                 End::Refuse(Refusal::PoolTooSmall { release: release.clone(), free: free.len(), wanted })
-            }));
+            });
         }
         Ok(Self { wanted: true, held, free })
     }
@@ -165,51 +180,41 @@ impl Addresses {
     }
 }
 
-/// Whether a release is about to give its addresses back: rejected, or retired and out of the rule.
+/// Whether a release is about to give its addresses back: rejected, retired and out of the rule, or superseded by this
+/// call.
 fn goes_soon(standing: &Standing<'_>, release: &ReleaseId) -> bool {
     match standing.role_by_tags(release) {
         Some(Role::Rejected) => !matches!(standing.traffic(release), Traffic::All | Traffic::Some),
-        Some(Role::Retired) => standing.traffic(release) == Traffic::NotInRule,
-        Some(Role::PreProduct | Role::Product) | None => false,
+        Some(Role::Retired | Role::PreProduct) => standing.traffic(release) == Traffic::NotInRule,
+        Some(Role::Product) | None => false,
     }
 }
 
-fn launch(standing: &Standing<'_>, request: &Request, release: &ReleaseId, found: &Release<'_>, asked: usize) -> Plan {
-    let Some(facts) = &standing.world.launch else {
-        return Plan::only(End::LookForLaunch);
-    };
-    if let Some(plan) =
-        expired(standing, request, release, found, format!("{} of {asked} servers run", found.alive().count()))
-    {
+/// What is launched, as far as it was decided before into which subnets.
+struct Launched<'l, 'a> {
+    release: &'l ReleaseId,
+    found: &'l Release<'a>,
+    asked: usize,
+    image: &'l Image,
+    user_data: Option<Secret>,
+}
+
+fn launch(standing: &Standing<'_>, request: &Request, of: &Launched<'_, '_>) -> Plan {
+    let alive = of.found.alive().count();
+    let missing = format!("{alive} of {} servers run", of.asked);
+    if let Some(plan) = expired(standing, request, of.release, of.found, missing) {
         return plan;
     }
-    let (image, user_data) = match account_fits(standing, facts) {
-        Ok(fits) => fits,
-        Err(what) => return Plan::only(End::Refuse(Refusal::Account { what })),
-    };
     let with_room: Vec<&SubnetId> =
         standing.service.subnets.iter().filter(|subnet| !standing.world.no_capacity.contains_key(*subnet)).collect();
     if with_room.is_empty() {
-        return no_capacity(standing, request, release, found);
+        return no_capacity(standing, request, of.release, of.found);
     }
-    let missing = asked.saturating_sub(found.alive().count());
-    let steps = spread(found, &with_room, missing)
+    let steps = spread(of.found, &with_room, of.asked.saturating_sub(alive))
         .into_iter()
-        .map(|(subnet, count)| {
-            Step::Launch(Box::new(one_launch(
-                standing,
-                request,
-                release,
-                found,
-                subnet,
-                count,
-                image,
-                user_data.clone(),
-                asked,
-            )))
-        })
+        .map(|(subnet, count)| Step::Launch(Box::new(one_launch(standing, request, of, subnet, count))))
         .collect();
-    // One after the other: what met no capacity in one zone is asked of the others at the next look.
+    // What met no capacity in one zone is asked of the others at the next look.
     Plan { stages: vec![Stage::stop(steps)], end: End::Look }
 }
 
@@ -228,53 +233,54 @@ fn spread<'s>(found: &Release<'_>, subnets: &[&'s SubnetId], missing: usize) -> 
     filled.into_iter().filter(|(.., new)| *new > 0).map(|(_, subnet, new)| (subnet, new)).collect()
 }
 
-#[expect(clippy::too_many_arguments, reason = "a launch holds every choice already made")]
 fn one_launch(
     standing: &Standing<'_>,
     request: &Request,
-    release: &ReleaseId,
-    found: &Release<'_>,
+    of: &Launched<'_, '_>,
     subnet: &SubnetId,
     count: u32,
-    image: &Image,
-    user_data: Option<Secret>,
-    asked: usize,
 ) -> Launch {
     let service = standing.service;
-    let launches: BTreeSet<&str> = found
-        .instances
-        .iter()
-        .filter_map(|i| i.tags.value(tags::LAUNCH))
-        .filter(|launch| zone_of(launch) == subnet.as_str())
-        .collect();
-    let attempt = launches.len();
+    let (release, image) = (of.release, of.image);
+    let attempt = next_attempt(of.found, subnet);
     let mut tags = tags::birth_tags(&service.name, release, Role::PreProduct, standing.now, &service.tags);
     for (key, value) in [
-        (tags::COUNT, asked.to_string()),
+        (tags::COUNT, of.asked.to_string()),
         (tags::PORT, service.port.to_string()),
-        (tags::AMI, image.id.to_string()),
         (tags::LISTENER, service.listener_arn.to_string()),
-        (tags::LAUNCH, format!("{subnet}/{attempt}/{count}")),
     ] {
-        tags.insert(key.to_owned(), value);
+        // What was asked for at the first launch stays; later config is for later releases.
+        let before = of.found.instances.iter().find_map(|i| i.tags.value(key)).map(str::to_owned);
+        tags.insert(key.to_owned(), before.unwrap_or(value));
     }
+    tags.insert(tags::AMI.to_owned(), image.id.to_string());
+    tags.insert(tags::LAUNCH.to_owned(), format!("{subnet}/{attempt}/{count}"));
     if let Some(pipeline) = &request.pipeline {
         tags.insert(tags::PIPELINE.to_owned(), tags::tag_value(pipeline));
     }
     Launch {
         subnet: subnet.clone(),
         count,
-        // The token of a terminated instance still answers with it for a day: each attempt has its own.
-        token: short_hash(&format!("{}/{release}/{subnet}/{attempt}/{count}", service.name), 64),
+        // The token of a terminated instance still answers with it for a day: each attempt has its own. The count is
+        // not of it: a launch that cannot be seen yet must not be repeated with another.
+        token: short_hash(&format!("{}/{release}/{subnet}/{attempt}", service.name), 64),
         image: image.id.clone(),
         root_device: image.root_device.clone(),
         instance_type: service.instance_type.clone(),
         security_groups: service.security_groups.clone(),
         iam_instance_profile: service.iam_instance_profile.clone(),
         key_name: service.key_name.clone(),
-        user_data,
+        user_data: of.user_data.clone(),
         tags,
     }
+}
+
+/// One more than the last launch into a subnet that EC2 remembers.
+fn next_attempt(found: &Release<'_>, subnet: &SubnetId) -> u32 {
+    let launches = found.instances.iter().filter_map(|i| i.tags.value(tags::LAUNCH));
+    let into = launches.filter_map(|launch| launch.split_once('/')).filter(|(zone, _)| *zone == subnet.as_str());
+    let attempts = into.filter_map(|(_, rest)| rest.split('/').next()?.parse::<u32>().ok());
+    attempts.max().map_or(0, |last| last.saturating_add(1))
 }
 
 /// Whether the account is as the config says: every fault at once, before anything is launched.
@@ -344,7 +350,9 @@ fn give_up(
         Stage::stop(vec![Step::Tell(Box::new(notice))]),
         Stage::follow(mend::tag_told(standing, release)),
     ];
-    if standing.service.keep_rejected_seconds == 0 {
+    stages.push(Stage::follow(names::follow(standing, standing.product_who().as_ref(), false)));
+    // Where QA may reach it already, it is drained first, as every other rejected release.
+    if standing.service.keep_rejected_seconds == 0 && found.group.is_none() {
         stages.push(Stage::stop(vec![Step::Terminate { instances }]));
     }
     Plan { stages, end: End::Fail(failure) }.after(Vec::new())

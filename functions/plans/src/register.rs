@@ -96,9 +96,6 @@ fn create_group(standing: &Standing<'_>, release: &ReleaseId, found: &Release<'_
         return Plan::only(End::Refuse(Refusal::Account { what }));
     };
     let mut tags = tags::birth_tags(&service.name, release, Role::PreProduct, standing.now, &service.tags);
-    if let Some(since) = standing.since(release, Role::PreProduct) {
-        tags.insert(tags::SINCE.to_owned(), since.to_string());
-    }
     for key in [tags::COUNT, tags::PORT, tags::AMI, tags::LISTENER, tags::PIPELINE] {
         if let Some(value) = found.instances.iter().find_map(|i| i.tags.value(key)) {
             tags.insert(key.to_owned(), value.to_owned());

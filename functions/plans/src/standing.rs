@@ -172,12 +172,15 @@ impl<'a> Standing<'a> {
         }
     }
 
+    /// Whose product is: by traffic, and where there is no rule yet, by tags.
+    pub fn product_who(&self) -> Option<Who> {
+        let by_tags = || self.product_release().map(|id| Who::Release(id.clone()));
+        self.product_share().map(|share| share.who.clone()).or_else(by_tags)
+    }
+
     /// What is product, in a word for people.
     pub fn product_name(&self) -> Option<String> {
-        match self.product_share() {
-            Some(share) => Some(share.who.to_string()),
-            None => self.product_release().map(ToString::to_string),
-        }
+        self.product_who().map(|who| who.to_string())
     }
 
     /// The role that a release's tags name. Of several: rejected as soon as any says so, then the later one.

@@ -68,12 +68,14 @@ pub enum Refusal {
 /// AWS's or the account's: it was tried, and cannot be had.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Failure {
-    #[error("no capacity for {release} in any zone: {}. What was made of it is gone; run the pipeline again later, or configure another instance type or subnet", zones.join("; "))]
+    #[error("no capacity for {release} in any zone: {}. What was made of it goes. Run the pipeline again later, or configure another instance type or subnet", zones.join("; "))]
     NoCapacity { release: ReleaseId, zones: Vec<String>, told: bool },
-    #[error("{release} was not ready after {seconds} seconds: {missing}. What was made of it is gone")]
+    #[error(
+        "{release} was not ready after {seconds} seconds: {missing}. What was made of it goes; look at the servers' own logs, then run the pipeline again"
+    )]
     NotReady { release: ReleaseId, seconds: i64, missing: String, told: bool },
     #[error(
-        "{release} was not healthy after {seconds} seconds: {missing}. Look at the health check ({check}) and the server's own log, then run the pipeline again"
+        "{release} was not healthy within {seconds} seconds: {missing}. Look at the health check ({check}) and the server's own log, then run the pipeline again"
     )]
     NotHealthy { release: ReleaseId, seconds: i64, missing: String, check: String },
     #[error("{what}")]
