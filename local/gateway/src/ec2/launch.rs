@@ -1,5 +1,6 @@
 //! `RunInstances`: idempotent by its token, and refused for what does not exist.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +12,9 @@ use crate::{Request, Response};
 
 /// A client token counts within its region.
 pub(super) type Token = (String, String);
+
+/// As much as Amazon's own AMIs have.
+const AMI_VOLUME_GB: &str = "8";
 
 /// A launch that was answered.
 pub(super) struct Launch {
@@ -46,9 +50,9 @@ impl Ec2 {
         &self,
         request: &Request,
         moto: &Upstream,
-        form: &mut [(String, String)],
+        form: &mut Vec<(String, String)>,
     ) -> Result<(Response, Option<Element>), AwsError> {
-        let changed = resolve_ami(form, &moto.aws(request)).await?;
+        let changed = resolve_ami(form, &moto.aws(request)).await? | size_volumes(form);
         if let Some(refusal) = self.refusal(request, form, &moto.aws(request)).await? {
             return Ok((refusal, None));
         }
@@ -95,6 +99,23 @@ async fn resolve_ami(form: &mut [(String, String)], aws: &Aws) -> Result<bool, A
         }
     }
     Ok(false)
+}
+
+/// A volume without a size or a snapshot has those of the AMI's, in EC2; moto refuses it.
+fn size_volumes(form: &mut Vec<(String, String)>) -> bool {
+    let ebs: BTreeSet<String> = form
+        .iter()
+        .filter(|(key, _)| key.starts_with("BlockDeviceMapping."))
+        .filter_map(|(key, _)| key.split_once(".Ebs.").map(|(mapping, _)| mapping.to_owned()))
+        .collect();
+    let has = |key: String| form.iter().any(|(name, _)| *name == key);
+    let without: Vec<String> = ebs
+        .into_iter()
+        .filter(|mapping| !has(format!("{mapping}.Ebs.VolumeSize")) && !has(format!("{mapping}.Ebs.SnapshotId")))
+        .collect();
+    let changed = !without.is_empty();
+    form.extend(without.into_iter().map(|mapping| (format!("{mapping}.Ebs.VolumeSize"), AMI_VOLUME_GB.to_owned())));
+    changed
 }
 
 impl Ec2 {
