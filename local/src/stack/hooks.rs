@@ -1,0 +1,95 @@
+//! What a pipeline reaches of the other parts: the functions, the bus, the servers, the bucket, the topics.
+
+use std::sync::Arc;
+
+use pipeline::{Deployment, Hooks, Invocation, Notice, ObjectVersion};
+use serde_json::Value;
+
+use super::{Shared, Stack, lock};
+use crate::deployments::Group;
+use crate::uploads;
+
+/// The port of a service whose config says none.
+const PORT: u16 = 8080;
+
+impl Stack {
+    /// The hooks of a pipeline whose template has these deployment groups.
+    pub(super) fn hooks(&self, groups: Vec<Group>) -> Hooks {
+        let functions = self.functions.clone();
+        let invoke = Hooks::hook(move |invocation: Invocation| {
+            let queued = functions.invoke_async(&invocation.function, &invocation.event);
+            let function = invocation.function;
+            async move { queued.map(drop).map_err(|error| format!("The function {function} could not be called: {error}")) }
+        });
+
+        let (bus, shared) = (self.bus.clone(), Arc::clone(&self.shared));
+        let emit = Hooks::hook(move |event: Value| {
+            // Nobody listening is no error.
+            let _ = shared.events.send(event.clone());
+            if let Err(error) = bus.put(&event) {
+                shared.problem(format!("an event was not delivered: {error}"));
+            }
+            async {}
+        });
+
+        let moto = self.moto();
+        let read_object = Hooks::hook(move |wanted: ObjectVersion| {
+            let moto = moto.clone();
+            async move { uploads::read(&moto, &wanted).await.map_err(|error| error.to_string()) }
+        });
+
+        let (moto, shared) = (self.moto(), Arc::clone(&self.shared));
+        let publish = Hooks::hook(move |notice: Notice| {
+            let (moto, shared) = (moto.clone(), Arc::clone(&shared));
+            async move {
+                let parameters =
+                    [("TopicArn", &*notice.topic_arn), ("Subject", &*notice.subject), ("Message", &*notice.message)];
+                if let Err(error) = moto.query("sns", "Publish", &parameters).await {
+                    shared.problem(format!("an approval was not published: {error}"));
+                }
+                shared.notices.published();
+            }
+        });
+
+        Hooks { invoke, emit, deploy: self.deploy(groups), read_object, publish }
+    }
+
+    fn deploy(&self, groups: Vec<Group>) -> pipeline::Hook<Deployment, Result<String, String>> {
+        let (machines, shared) = (self.machines.as_ref().map(Arc::downgrade), Arc::clone(&self.shared));
+        let groups = Arc::new(groups);
+        Hooks::hook(move |deployment: Deployment| {
+            let (machines, groups, shared) = (machines.clone(), Arc::clone(&groups), Arc::clone(&shared));
+            async move {
+                let Some(machines) = machines else { return shared.script.end() };
+                let Some(machines) = machines.upgrade() else { return Err("the servers are being stopped".to_owned()) };
+                let group = groups.iter().find(|group| {
+                    group.application == deployment.application && group.name == deployment.deployment_group
+                });
+                let Some(group) = group else {
+                    return Err(format!("there is no deployment group {}", deployment.deployment_group));
+                };
+                let order = machines::Deployment {
+                    port: port(&shared, &deployment.application),
+                    application: deployment.application,
+                    deployment_group: deployment.deployment_group,
+                    ec2_tag_set: group.tag_set.clone(),
+                    revision: Arc::from(deployment.revision.as_ref()),
+                };
+                let deployed = machines.deploy(order);
+                // The wait must not keep the servers running that the stack's end stops.
+                drop(machines);
+                match deployed.await {
+                    Ok(report) => Ok(format!("deployed to {}", report.instance_ids.join(", "))),
+                    Err(failure) => Err(failure.cause.to_string()),
+                }
+            }
+        })
+    }
+}
+
+/// The port of a service's servers; in the example, application and service have one name.
+fn port(shared: &Shared, service: &str) -> u16 {
+    let configs = lock(&shared.configs);
+    let port = configs.get(service).and_then(|config| config.get("port")).and_then(Value::as_u64);
+    port.and_then(|port| port.try_into().ok()).unwrap_or(PORT)
+}
