@@ -120,7 +120,7 @@ Look around:
   aws elbv2 describe-rules --listener-arn $LISTENER_ARN
   aws ec2 describe-instances --query 'Reservations[].Instances[].[InstanceId,State.Name,Tags]'
   aws sqs receive-message --queue-url $NOTIFY_QUEUE_URL --max-number-of-messages 10
-  aws logs filter-log-events --log-group-name /aws/lambda/pointsman-promote --query "events[].[message]" --output text
+  aws logs filter-log-events --log-group-name /aws/lambda/pointsman-promote --query 'events[].[message]' --output text
 
 Call a function by hand; the sweep is an event:
 
