@@ -5,6 +5,8 @@ import socketserver
 import sys
 import threading
 
+from moto.elbv2.exceptions import TooManyTagsError
+from moto.elbv2.models import ELBv2Backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -22,11 +24,22 @@ class Handler(MotoRequestHandler):
         self.wfile.flush()
 
 
+def add_tags(backend, resource_arns, tags):
+    """Takes as many tags as AWS does, which is 50; moto stops at 10."""
+    for arn in resource_arns:
+        backend._get_resource_by_arn(arn)
+        keys = set(backend.tagging_service.get_tag_dict_for_resource(arn)) | {tag["Key"] for tag in tags}
+        if len(keys) > 50:
+            raise TooManyTagsError()
+        backend.tagging_service.tag_resource(arn, tags)
+
+
 def until_abandoned():
     sys.stdin.buffer.read()  # Ends when the starter closes its side, or dies.
     os._exit(0)
 
 
+ELBv2Backend.add_tags = add_tags
 socketserver.TCPServer.request_queue_size = 512
 application = DomainDispatcherApplication(create_backend_app)
 application.debug = True
