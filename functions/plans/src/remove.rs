@@ -31,11 +31,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     }
     let mut tags = Vec::new();
     for other in standing.releases.keys().filter(|id| standing.stands(id)) {
+        // Each is told of as it goes: this call's own answer is lost if it is cut off.
         tags.extend(mend::tag_rejected(standing, other, REASON));
-        // This call's own answer tells of all of them.
-        if !standing.has_tag(other, domain::tags::TOLD) {
-            tags.extend(mend::tag_told(standing, other));
-        }
     }
     if !tags.is_empty() {
         return Plan::new(vec![tags], End::Look);

@@ -1,0 +1,60 @@
+//! What is explored: where it begins, who calls, what may happen.
+
+use crate::account::{Account, Budget, menu};
+use crate::ask::{Ask, Verb};
+use crate::aws::{Aws, Forward, RELEASES, Rule, STRANGER};
+use crate::broken::Breakage;
+
+const ALL_VERBS: [Verb; 8] = [
+    Verb::Provision,
+    Verb::Register,
+    Verb::Promote,
+    Verb::Finish,
+    Verb::Rollback,
+    Verb::EventRollback,
+    Verb::ExecutionFailed,
+    Verb::Remove,
+];
+
+/// The calls that make a release product.
+fn shipped(release: usize) -> [Ask; 3] {
+    [Verb::Provision, Verb::Register, Verb::Promote].map(|verb| Ask::new(verb, release))
+}
+
+/// An account whose customers' rule was somebody's before.
+pub fn adopted() -> Aws {
+    let rule = Rule { forward: Forward::only(STRANGER), ours: true, variant: 0, since: None, told: 0 };
+    Aws { product: Some(rule), ..Aws::EMPTY }
+}
+
+/// The places from which exploration begins.
+pub fn starts(account: &Account, releases: usize) -> Vec<(Aws, crate::promises::History)> {
+    let [p1, r1, s1] = shipped(0);
+    let [p2, r2, s2] = shipped(1);
+    let [p3, r3, _] = shipped(2);
+    let mut starts = vec![
+        account.after(Aws::EMPTY, &[]),
+        account.after(adopted(), &[p1, r1]),
+        account.after(Aws::EMPTY, &[p1, r1]),
+        account.after(Aws::EMPTY, &[p1, r1, s1]),
+    ];
+    if releases > 1 {
+        starts.push(account.after(Aws::EMPTY, &[p1, r1, s1, p2, r2]));
+        starts.push(account.after(Aws::EMPTY, &[p1, r1, s1, p2, r2, s2]));
+    }
+    if releases > 2 {
+        starts.push(account.after(Aws::EMPTY, &[p1, r1, s1, p2, r2, s2, p3, r3]));
+    }
+    starts
+}
+
+/// One caller, whatever it calls and however often, and one crash.
+pub fn small(releases: usize, broken: Option<Breakage>) -> Account {
+    let mut account = Account::new("one caller, a crash anywhere", 1, broken);
+    account.menu = menu(releases, &ALL_VERBS);
+    account.releases = releases.min(RELEASES);
+    account.callers = 1;
+    account.budget = Budget { calls: u8::MAX, crashes: 1, ..Budget::default() };
+    account.starts = starts(&account, releases);
+    account
+}
