@@ -52,10 +52,16 @@ fn variables(stack: &Stack, build: &Path) -> Vec<(&'static str, String)> {
         ("SOURCE_BUCKET", format!("{service}-builds")),
         ("SOURCE_KEY", "build.zip".to_owned()),
         ("BUILD_ZIP", build.display().to_string()),
-        ("NOTIFY_QUEUE_URL", account.queue_url.clone()),
+        ("NOTIFY_QUEUE_URL", by_gateway(stack, &account.queue_url)),
         ("LISTENER_ARN", account.listener_arn.clone()),
         ("PIPELINE", service),
     ]
+}
+
+/// A queue's URL, which leads to the simulator itself, by way of the gateway.
+fn by_gateway(stack: &Stack, queue_url: &str) -> String {
+    let path = queue_url.splitn(4, '/').nth(3).unwrap_or_default();
+    format!("{}/{path}", stack.gateway().url())
 }
 
 /// The file with the variables; it goes when the system does, for what it names is gone then.
@@ -119,13 +125,14 @@ Look around:
       --query 'actionExecutionDetails[].[actionName,status,output.executionResult.externalExecutionSummary]'
   aws elbv2 describe-rules --listener-arn $LISTENER_ARN
   aws ec2 describe-instances --query 'Reservations[].Instances[].[InstanceId,State.Name,Tags]'
-  aws sqs receive-message --queue-url $NOTIFY_QUEUE_URL --max-number-of-messages 10
+  aws sqs receive-message --endpoint-url $AWS_ENDPOINT_URL --queue-url $NOTIFY_QUEUE_URL \\
+      --max-number-of-messages 10 --query 'Messages[].Body' --output text
   aws logs filter-log-events --log-group-name /aws/lambda/pointsman-promote --query 'events[].[message]' --output text
 
 Call a function by hand; the sweep is an event:
 
-  aws lambda invoke --function-name pointsman-teardown --cli-binary-format raw-in-base64-out \\
-      --payload '{{\"source\":\"aws.events\",\"detail-type\":\"Scheduled Event\",\"detail\":{{}}}}' /dev/stdout
+  echo '{{\"source\":\"aws.events\",\"detail-type\":\"Scheduled Event\",\"detail\":{{}}}}' |
+      aws lambda invoke --function-name pointsman-teardown --payload fileb:///dev/stdin /dev/stdout
 
 The next build: write another version into {revision}/VERSION, then
   (cd {revision} && zip -qr - .) | aws s3 cp - s3://$SOURCE_BUCKET/$SOURCE_KEY

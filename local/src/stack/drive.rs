@@ -18,6 +18,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the sweep is run at most, until there is nothing left to do.
 const SWEEPS_MAX: usize = 20;
 
+/// How long after a sweep the next one comes here; on AWS it is ten minutes.
+const BETWEEN_SWEEPS: Duration = Duration::from_millis(700);
+
 pub(super) type Sent = BoxFuture<'static, ()>;
 
 /// What a person answers to an approval.
@@ -170,6 +173,8 @@ impl Stack {
             if is_so().await? {
                 return Ok(());
             }
+            // What it waits for (settling, draining) takes its time.
+            tokio::time::sleep(BETWEEN_SWEEPS).await;
         }
         Err(Trouble::new(format!("after {SWEEPS_MAX} sweeps it is still not so: {what}")))
     }
