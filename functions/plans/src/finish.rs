@@ -2,12 +2,12 @@
 
 use domain::id::ReleaseId;
 use domain::plan::{Done, End, Plan, Step};
-use domain::refusal::{Refusal, WaitFor};
+use domain::refusal::Refusal;
 use domain::request::Request;
 use domain::tags::{self, Role, Tags};
 
 use crate::go::{self, Together};
-use crate::promote::refuse_rejected;
+use crate::promote::{refuse_rejected, wait_for_any_promotion};
 use crate::standing::{Standing, Traffic, Who};
 use crate::told;
 
@@ -19,10 +19,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     match standing.traffic(release) {
         Traffic::All => {}
         Traffic::Some => {
-            return match standing.promoting() {
-                Some(promoting) => Plan::only(End::Wait(WaitFor::Promotion { promoting: promoting.clone() })),
-                None => not_product(standing, release),
-            };
+            return wait_for_any_promotion(standing).unwrap_or_else(|| not_product(standing, release));
         }
         Traffic::Zero => {
             return Plan::only(End::Done(Done {

@@ -3,12 +3,12 @@
 use domain::id::{InstanceId, ReleaseId};
 use domain::plan::{End, Plan, Stage, Step};
 use domain::refusal::WaitFor;
-use domain::request::Request;
+use domain::request::{Request, Verb};
 use domain::tags::{self, Read, Role, Tags, WhichRule};
 use domain::time::Time;
 use domain::world::{Group, Health};
 
-use crate::mend::{self, ALL};
+use crate::mend;
 use crate::standing::{Standing, Traffic, Who, forward};
 use crate::told::Concern;
 
@@ -73,7 +73,9 @@ pub fn next(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return going;
     }
     let delete = found.group.map(|group| Step::DeleteGroup { group: group.arn.clone() });
-    let kept_until = standing.since(release, Role::Rejected).filter(|_| rejected);
+    // A look inside is for a release that failed; with a service that is removed all of it goes.
+    let for_a_look = rejected && request.verb != Verb::Remove;
+    let kept_until = standing.since(release, Role::Rejected).filter(|_| for_a_look);
     let kept_until = kept_until.map(|since| since + i64::from(standing.service.keep_rejected_seconds));
     if let Some(until) = kept_until.filter(|until| *until > standing.now)
         && !instances.is_empty()
@@ -139,7 +141,7 @@ fn out_of_the_rule(standing: &Standing<'_>, release: &ReleaseId) -> Vec<Stage> {
     only(rule.arn.clone(), standing, forward, first)
 }
 
-/// Makes the product rule forward to this alone, after the steps that have to come first.
+/// Makes the product rule forward to these alone, after the steps that have to come first.
 pub fn only(
     rule: domain::id::RuleArn,
     standing: &Standing<'_>,
@@ -236,9 +238,4 @@ pub fn left_lines(left: &[(ReleaseId, Left)]) -> Vec<String> {
             Left::Serves => format!("{release} serves on: there is nothing to go back to"),
         })
         .collect()
-}
-
-/// The weights with which one release serves alone.
-pub fn alone(group: &Group) -> Vec<domain::world::Weighted> {
-    vec![domain::world::Weighted { group: group.arn.clone(), weight: ALL }]
 }

@@ -3,6 +3,7 @@
 //! Start at [`plan`]. The case table of the design is in `provision`, `register`, `promote`, `finish`, `rollback`,
 //! `remove` and `sweep`; what holds for every call is in `mend`, and how a release goes is in `go`.
 
+mod addresses;
 mod finish;
 mod go;
 mod mend;

@@ -32,7 +32,7 @@ pub fn urgent(standing: &Standing<'_>, request: &Request) -> Option<Plan> {
     let (rule, shares) = standing.product_rule()?;
     let bad = shares.iter().find(|share| share.weight > 0 && is_rejected(standing, share))?;
     let back = way_back(standing, bad)?;
-    let forward = vec![Weighted { group: back.share.group.arn.clone(), weight: ALL }];
+    let forward = back_to(standing, bad, back.share);
     Some(Plan::new(
         vec![
             vec![Step::ModifyRule {
@@ -112,6 +112,14 @@ pub fn way_back<'s, 'a>(standing: &'s Standing<'a>, bad: &Share<'a>) -> Option<W
     (full || (healthy >= 1 && healthy >= bad.group.healthy())).then_some(WayBack { share: best, healthy, asked, full })
 }
 
+/// The weights of a rollback: all to what it goes back to; the bad one leaves the rule, with whatever else is rejected.
+pub fn back_to(standing: &Standing<'_>, bad: &Share<'_>, back: &Share<'_>) -> Vec<Weighted> {
+    let stays = |share: &&Share<'_>| share.group.arn != bad.group.arn && !is_rejected(standing, share);
+    let weight = |share: &Share<'_>| if share.group.arn == back.group.arn { ALL } else { 0 };
+    let weighted = |share: &Share<'_>| Weighted { group: share.group.arn.clone(), weight: weight(share) };
+    standing.shares().iter().filter(stays).map(weighted).collect()
+}
+
 /// Whether a share is a rejected release's.
 pub fn is_rejected(standing: &Standing<'_>, share: &Share<'_>) -> bool {
     matches!(&share.who, Who::Release(release) if standing.is_rejected(release))
@@ -129,6 +137,14 @@ pub fn tag_rejected(standing: &Standing<'_>, release: &ReleaseId, reason: &str) 
     let since = standing.since(release, Role::Rejected).unwrap_or(standing.now);
     let tags = tags::rejected_tags(&standing.service.name, since, reason);
     tag_all(standing, release, &tags, |found| found.role() == Some(Role::Rejected))
+}
+
+/// Rejects a release for this reason, whatever reason stands on it.
+pub fn tag_rejected_anew(standing: &Standing<'_>, release: &ReleaseId, reason: &str) -> Vec<Step> {
+    let since = standing.since(release, Role::Rejected).unwrap_or(standing.now);
+    let tags = tags::rejected_tags(&standing.service.name, since, reason);
+    let reason = tags.get(tags::REASON).cloned();
+    tag_all(standing, release, &tags, |found| found.value(tags::REASON) == reason.as_deref())
 }
 
 /// Remembers on everything a release has that its people were told.

@@ -68,16 +68,20 @@ pub fn refuse_rejected(standing: &Standing<'_>, release: &ReleaseId) -> Option<P
 
 /// The answer while another release is being promoted: wait, and at last refuse, with the calls that end it.
 pub fn wait_for_promotion(standing: &Standing<'_>, release: &ReleaseId) -> Option<Plan> {
-    let promoting = standing.promoting().filter(|promoting| *promoting != release)?;
+    if standing.promoting() == Some(release) { None } else { wait_for_any_promotion(standing) }
+}
+
+/// The answer while any release is being promoted. It does not wait for ever: nobody may be moving the weights.
+pub fn wait_for_any_promotion(standing: &Standing<'_>) -> Option<Plan> {
+    let promoting = standing.promoting()?.clone();
     let service = standing.service;
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
     let step = i64::from(service.traffic.step_seconds.max(service.bake_seconds));
-    let end = if stands > step + STUCK_SECONDS {
-        End::Refuse(Refusal::PromotionStuck { promoting: promoting.clone(), minutes: stands / 60 })
+    Some(Plan::only(if stands > step + STUCK_SECONDS {
+        End::Refuse(Refusal::PromotionStuck { promoting, minutes: stands / 60 })
     } else {
-        End::Wait(WaitFor::Promotion { promoting: promoting.clone() })
-    };
-    Some(Plan::only(end))
+        End::Wait(WaitFor::Promotion { promoting })
+    }))
 }
 
 fn retired(standing: &Standing<'_>, release: &ReleaseId) -> Plan {

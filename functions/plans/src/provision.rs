@@ -1,9 +1,9 @@
 //! `provision`: the release has its capacity running and ready; nothing routes to it yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::config::{Ami, ReadyWhen};
-use domain::id::{AllocationId, InstanceId, ReleaseId, SubnetId, short_hash};
+use domain::id::{InstanceId, ReleaseId, SubnetId, short_hash};
 use domain::plan::{Done, End, Launch, Plan, Stage, Step};
 use domain::refusal::{Failure, Refusal, WaitFor};
 use domain::report;
@@ -11,6 +11,7 @@ use domain::request::Request;
 use domain::tags::{self, Read, Role};
 use domain::world::{Holder, Image, Instance, InstanceState, LaunchFacts, Listener, Secret};
 
+use crate::addresses::{Addresses, NotEnough};
 use crate::promote::{refuse_rejected, wait_for_promotion};
 use crate::standing::{Release, Standing, Traffic, Who};
 use crate::{mend, names};
@@ -48,8 +49,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         None
     };
     let addresses = Addresses::read(standing, release, &alive, asked);
-    if let Err(end @ End::Refuse(_)) = addresses {
-        return Plan::only(end);
+    if let Err(NotEnough::Refuse(refusal)) = &addresses {
+        return Plan::only(End::Refuse(refusal.clone()));
     }
     if let Some(plan) = supersede(standing, request, release) {
         return plan;
@@ -59,10 +60,11 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     }
     let addresses = match addresses {
         Ok(addresses) => addresses,
-        Err(end) => {
-            return expired(standing, request, release, found, addresses_missing(&end))
-                .unwrap_or_else(|| Plan::only(end));
+        Err(NotEnough::Wait(wait)) => {
+            return expired(standing, request, release, found, wait.to_string())
+                .unwrap_or_else(|| Plan::only(End::Wait(wait)));
         }
+        Err(NotEnough::Refuse(refusal)) => return Plan::only(End::Refuse(refusal)),
     };
     if let Some((image, user_data)) = fits {
         let of = Launched { release, found, asked, image, user_data };
@@ -80,13 +82,6 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return waiting(missing.join("; "));
     }
     Plan::only(End::Done(done(standing, release, found)))
-}
-
-fn addresses_missing(end: &End) -> String {
-    match end {
-        End::Wait(wait) => wait.to_string(),
-        End::Look | End::LookForLaunch | End::Done(_) | End::Refuse(_) | End::Fail(_) => "elastic IPs".to_owned(),
-    }
 }
 
 /// A release that was never promoted gives way to this one.
@@ -120,74 +115,6 @@ fn not_visible_yet(standing: &Standing<'_>, found: &Release<'_>) -> Option<Strin
         let count: usize = launch.rsplit('/').next()?.parse().ok()?;
         (seen < count).then(|| format!("{seen} of {count} just launched are in sight"))
     })
-}
-
-/// The addresses of the pool, as they concern one release.
-struct Addresses {
-    wanted: bool,
-    held: BTreeSet<InstanceId>,
-    free: Vec<AllocationId>,
-}
-
-impl Addresses {
-    fn read(standing: &Standing<'_>, release: &ReleaseId, alive: &[&Instance], asked: usize) -> Result<Self, End> {
-        if standing.service.elastic_ips.is_empty() {
-            return Ok(Self { wanted: false, held: BTreeSet::new(), free: Vec::new() });
-        }
-        let holders = |release: &Release<'_>| release.instances.iter().map(|i| i.id.clone()).collect::<BTreeSet<_>>();
-        let held: BTreeSet<InstanceId> = standing
-            .world
-            .addresses
-            .iter()
-            .filter_map(|address| match &address.holder {
-                Some(Holder::Instance(id)) => alive.iter().find(|i| i.id == *id).map(|i| i.id.clone()),
-                Some(Holder::Other(_)) | None => None,
-            })
-            .collect();
-        let free: Vec<AllocationId> =
-            standing.world.addresses.iter().filter(|a| a.holder.is_none()).map(|a| a.id.clone()).collect();
-        let wanted = asked.saturating_sub(held.len());
-        if free.len() < wanted {
-            let going: BTreeSet<InstanceId> = standing
-                .releases
-                .iter()
-                .filter(|(id, _)| *id != release && goes_soon(standing, id))
-                .flat_map(|(_, release)| holders(release))
-                .collect();
-            let is_coming =
-                |holder: &Option<Holder>| matches!(holder, Some(Holder::Instance(id)) if going.contains(id));
-            let coming = standing.world.addresses.iter().filter(|a| is_coming(&a.holder)).count();
-            return Err(if free.len() + coming >= wanted {
-                End::Wait(WaitFor::Addresses { release: release.clone(), wanted, free: free.len(), coming })
-            } else {
-                End::Refuse(Refusal::PoolTooSmall { release: release.clone(), free: free.len(), wanted })
-            });
-        }
-        Ok(Self { wanted: true, held, free })
-    }
-
-    /// Gives each running server without an address a free one, and names those that are not running yet.
-    fn associate(&self, alive: &[&Instance]) -> (Vec<Step>, BTreeSet<InstanceId>) {
-        let without = alive.iter().copied().filter(|i| self.wanted && !self.held.contains(&i.id));
-        let (running, pending): (Vec<&Instance>, Vec<&Instance>) =
-            without.partition(|i| i.state == InstanceState::Running);
-        let steps = running
-            .into_iter()
-            .zip(&self.free)
-            .map(|(i, address)| Step::AssociateAddress { instance: i.id.clone(), address: address.clone() })
-            .collect();
-        (steps, pending.into_iter().map(|i| i.id.clone()).collect())
-    }
-}
-
-/// Whether a release is about to give its addresses back: rejected, retired and out of the rule, or superseded by this
-/// call.
-fn goes_soon(standing: &Standing<'_>, release: &ReleaseId) -> bool {
-    match standing.role_by_tags(release) {
-        Some(Role::Rejected) => !matches!(standing.traffic(release), Traffic::All | Traffic::Some),
-        Some(Role::Retired | Role::PreProduct) => standing.traffic(release) == Traffic::NotInRule,
-        Some(Role::Product) | None => false,
-    }
 }
 
 /// What is launched, as far as it was decided before into which subnets.

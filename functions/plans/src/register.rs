@@ -29,11 +29,11 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     if let Some(plan) = wait_for_promotion(standing, release) {
         return plan;
     }
-    let Some(found) = standing.releases.get(release).filter(|r| r.alive().next().is_some()) else {
+    let Some(found) = standing.releases.get(release).filter(|r| r.running().next().is_some()) else {
         return Plan::only(End::Refuse(Refusal::NoServers { release: release.clone() }));
     };
     let asked = standing.asked(&Who::Release(release.clone()));
-    let running = found.alive().count();
+    let running = found.running().count();
     if running < asked {
         return Plan::only(End::Refuse(Refusal::ServersMissing { release: release.clone(), running, asked }));
     }
@@ -70,6 +70,15 @@ fn pre_product_rule<'a>(standing: &Standing<'a>) -> Result<Option<&'a Rule>, Ref
 fn group<'a>(standing: &Standing<'a>, release: &ReleaseId, found: &Release<'a>) -> Result<Option<&'a Group>, Refusal> {
     let service = standing.service;
     let name = domain::id::group_name(&service.name, release);
+    let wanted = (service.health_check.protocol.as_str(), service.port);
+    let launched_for = standing.tags_of(release).find_map(|tags| tags.number(tags::PORT));
+    if let Some(port) = launched_for.filter(|port| *port != u32::from(service.port)) {
+        return Err(Refusal::GroupDiffers {
+            group: name,
+            found: format!("port {port}, from its launch"),
+            wanted: format!("port {}", service.port),
+        });
+    }
     let Some(group) = found.group else {
         return match standing.world.groups.iter().find(|group| group.arn.name() == name) {
             None => Ok(None),
@@ -78,7 +87,6 @@ fn group<'a>(standing: &Standing<'a>, release: &ReleaseId, found: &Release<'a>) 
             }
         };
     };
-    let wanted = (service.health_check.protocol.as_str(), service.port);
     match &group.details {
         Some(details) if (details.protocol.as_str(), details.port) != wanted => Err(Refusal::GroupDiffers {
             group: name,
@@ -123,8 +131,8 @@ fn with_group(
 ) -> Plan {
     let targets = group.targets.as_deref().unwrap_or_default();
     let registered = |id: &InstanceId| targets.iter().any(|t| t.instance == *id && t.health != Health::Draining);
-    let missing: Vec<InstanceId> = found.alive_ids().into_iter().filter(|id| !registered(id)).collect();
-    let alive = found.alive_ids();
+    let alive: Vec<InstanceId> = found.running().map(|i| i.id.clone()).collect();
+    let missing: Vec<InstanceId> = alive.iter().filter(|id| !registered(id)).cloned().collect();
     let dead: Vec<InstanceId> = targets
         .iter()
         .filter(|t| t.health != Health::Draining && !alive.contains(&t.instance))

@@ -2,11 +2,12 @@
 
 use domain::id::ReleaseId;
 use domain::plan::{Done, End, Plan, Stage, Step};
-use domain::refusal::{Refusal, WaitFor};
+use domain::refusal::Refusal;
 use domain::request::Request;
 use domain::tags::WhichRule;
 
 use crate::go::{self, Together};
+use crate::promote::wait_for_any_promotion;
 use crate::standing::{Standing, Traffic};
 use crate::{mend, names, told};
 
@@ -15,8 +16,8 @@ const REASON: &str = "the service was removed";
 
 /// Plans a `remove` of the service whose product is this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
-    if let Some(promoting) = standing.promoting() {
-        return Plan::only(End::Wait(WaitFor::Promotion { promoting: promoting.clone() }));
+    if let Some(plan) = wait_for_any_promotion(standing) {
+        return plan;
     }
     let under_way = standing.reason(release).as_deref() == Some(REASON);
     if !under_way && standing.product_release() != Some(release) {
@@ -29,8 +30,10 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
             reason: standing.reason(release),
         }));
     }
-    let mut tags = Vec::new();
-    for other in standing.releases.keys().filter(|id| standing.stands(id)) {
+    // The named release says so even where it was rejected before: else a call that is cut off would not be known.
+    let mut tags = if under_way { Vec::new() } else { mend::tag_rejected_anew(standing, release, REASON) };
+    let others = standing.releases.keys().filter(|id| standing.stands(id));
+    for other in others.filter(|id| under_way || *id != release) {
         // Each is told of as it goes: this call's own answer is lost if it is cut off.
         tags.extend(mend::tag_rejected(standing, other, REASON));
     }

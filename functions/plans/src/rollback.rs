@@ -19,7 +19,7 @@ pub fn plan(
     reason: &str,
     scope: RollbackScope,
 ) -> Plan {
-    if !standing.releases.contains_key(release) {
+    if !standing.stands(release) && !standing.is_rejected(release) {
         return nothing(format!("nothing of release {release} is there"));
     }
     let traffic = standing.traffic(release);
@@ -31,7 +31,8 @@ pub fn plan(
     }
     let was_product = match traffic {
         Traffic::All | Traffic::Zero => true,
-        Traffic::Some => false,
+        // Of two with weight, one was product before.
+        Traffic::Some => standing.promoting() != Some(release),
         Traffic::NotInRule => matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired)),
     };
     if scope == RollbackScope::UnlessItWasProduct && was_product {
@@ -77,7 +78,7 @@ fn switch_back(standing: &Standing<'_>, request: &Request, release: &ReleaseId, 
     // Tried once, then on: a throttled tag must not keep customers on a bad release.
     let tag = Stage::follow(mend::tag_rejected(standing, release, reason));
     let mut stages = vec![tag];
-    stages.extend(go::only(rule.arn.clone(), standing, go::alone(back.share.group), Vec::new()));
+    stages.extend(go::only(rule.arn.clone(), standing, mend::back_to(standing, own, back.share), Vec::new()));
     if !standing.has_tag(release, tags::TOLD) {
         stages.push(Stage::stop(vec![Step::Tell(Box::new(notice))]));
         stages.push(Stage::follow(mend::tag_told(standing, release)));

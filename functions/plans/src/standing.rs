@@ -183,9 +183,16 @@ impl<'a> Standing<'a> {
         self.product_who().map(|who| who.to_string())
     }
 
-    /// The role that a release's tags name. Of several: rejected as soon as any says so, then the later one.
+    /// The role that a release's tags name. Of several: rejected as soon as any says so, then the later one of what
+    /// stands. What a terminated instance says counts only where nothing stands: it died in an earlier role.
     pub fn role_by_tags(&self, release: &ReleaseId) -> Option<Role> {
-        let roles: Vec<Role> = self.tags_of(release).filter_map(|tags| tags.role()).collect();
+        let found = self.releases.get(release)?;
+        let group = found.group.map(|group| &group.tags);
+        let standing = found.standing_instances().map(|i| &i.tags).chain(group);
+        let mut roles: Vec<Role> = standing.filter_map(|tags| tags.role()).collect();
+        let remembered = self.tags_of(release).filter_map(|tags| tags.role());
+        let nothing_stands = roles.is_empty();
+        roles.extend(remembered.filter(|role| nothing_stands || *role == Role::Rejected));
         [Role::Rejected, Role::Retired, Role::Product, Role::PreProduct].into_iter().find(|role| roles.contains(role))
     }
 
@@ -287,6 +294,11 @@ impl<'a> Release<'a> {
         self.instances.iter().copied().filter(|i| i.is_alive())
     }
 
+    /// Instances that run: a target has to.
+    pub fn running(&self) -> impl Iterator<Item = &'a Instance> {
+        self.instances.iter().copied().filter(|i| i.state == InstanceState::Running)
+    }
+
     /// The private addresses of what runs, in order.
     pub fn ips(&self) -> std::collections::BTreeSet<String> {
         self.alive().filter_map(|i| i.private_ip.clone()).collect()
@@ -352,8 +364,9 @@ fn shares<'a>(rule: &'a Rule, service: &Service, world: &'a World) -> Result<Vec
         shares.push(Share { group, weight: weighted.weight, who });
     }
     let adopted: Vec<&str> = shares.iter().filter(|s| s.who == Who::Adopted).map(|s| s.group.arn.name()).collect();
-    if adopted.len() > 1 {
-        return Err(format!("it forwards to {}, which are not tagged ours", adopted.join(" and ")));
+    // One group without our tags is an adopted one: it stands alone, or beside the release that was promoted over it.
+    if adopted.len() > 1 || (adopted.len() == 1 && shares.len() > 2) {
+        return Err(format!("it forwards to {}, without our tags, beside other groups", adopted.join(" and ")));
     }
     match shares.iter().filter(|share| share.weight > 0).count() {
         0 => Err("no group of it has weight".to_owned()),

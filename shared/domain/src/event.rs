@@ -245,3 +245,26 @@ fn expected(function: Function, but: &str) -> String {
 fn keys(object: &Map<String, Value>) -> String {
     if object.is_empty() { "none".to_owned() } else { object.keys().cloned().collect::<Vec<_>>().join(", ") }
 }
+
+/// A person's name from what CodePipeline's `updatedBy` holds, an IAM ARN as a rule; `None` where nobody answered.
+pub fn person(updated_by: &str) -> Option<&str> {
+    let name = updated_by.rsplit(['/', ':']).next().unwrap_or(updated_by).trim();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_named_by_the_end_of_the_arn() {
+        for (updated_by, want) in [
+            ("arn:aws:sts::123456789012:assumed-role/Dev/alice", Some("alice")),
+            ("arn:aws:iam::123456789012:user/bob", Some("bob")),
+            ("carol", Some("carol")),
+            ("", None),
+        ] {
+            assert_eq!(person(updated_by), want, "{updated_by}");
+        }
+    }
+}

@@ -62,6 +62,15 @@ impl GroupArn {
     }
 }
 
+impl ListenerArn {
+    /// The ARN of its load balancer: `…:loadbalancer/app/web/1` of the listener `…:listener/app/web/1/2`.
+    pub fn load_balancer(&self) -> Option<String> {
+        let (balancer, _) = self.0.rsplit_once('/')?;
+        let (before, path) = balancer.split_once(":listener/")?;
+        Some(format!("{before}:loadbalancer/{path}"))
+    }
+}
+
 /// A service's name: lower-case letters, digits and hyphens.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -202,5 +211,15 @@ mod tests {
             assert!(ReleaseId::new(bad).is_err(), "{bad}");
         }
         assert!(ReleaseId::new("7a9a5b1e-0f2d-4f8b-9d1c-2f7f2d9d4c11").is_ok());
+    }
+
+    #[test]
+    fn a_listener_names_its_load_balancer() {
+        let listener = ListenerArn::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/11/22");
+        assert_eq!(
+            listener.load_balancer().as_deref(),
+            Some("arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/web/11")
+        );
+        assert_eq!(ListenerArn::new("nonsense").load_balancer(), None);
     }
 }

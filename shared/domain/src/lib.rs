@@ -3,6 +3,7 @@
 //! Nothing here does I/O or knows an AWS SDK; `runtime` translates at the edges. What each function decides
 //! is in the crate `plans`.
 
+pub mod aws;
 pub mod config;
 pub mod event;
 pub mod id;

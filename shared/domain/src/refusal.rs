@@ -38,7 +38,7 @@ pub enum Refusal {
     RegisterRetired { release: ReleaseId, product: Option<ReleaseId> },
     #[error("priority {priority} of the listener holds a rule that is not ours: {rule}. {how}")]
     PriorityTaken { which: WhichRule, priority: u32, rule: RuleArn, how: String },
-    #[error("target group {group} has {found}, the config asks for {wanted}: a new release is needed")]
+    #[error("target group {group} is for {found}, the config asks for {wanted}: a new release is needed")]
     GroupDiffers { group: String, found: String, wanted: String },
     #[error("a target group named {name} exists that is not tagged as {service}'s: {group}. Rename or delete it")]
     GroupNotOurs { service: ServiceName, name: String, group: GroupArn },
@@ -101,6 +101,10 @@ pub enum WaitFor {
     Draining { targets: Vec<String> },
     #[error("the load balancer to let go of {}", groups.join(", "))]
     LettingGo { groups: Vec<String> },
+    #[error("the next call: too little time is left in this one")]
+    Time,
+    #[error("AWS: {what}")]
+    Aws { what: String },
 }
 
 /// A heading, and what belongs below it: on one line when there is one, else a line each.

@@ -92,6 +92,17 @@ impl Outcome {
     }
 }
 
+/// A text as CodePipeline takes it: at most so many characters, and at least one.
+pub fn cut(text: &str, most: usize) -> String {
+    let text = text.trim();
+    if text.chars().count() <= most {
+        return if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    }
+    let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
 /// Splits a text into a headline and the lines below it.
 fn with_lines(mut notice: Notice, text: &str) -> Notice {
     let mut lines = text.lines().map(str::to_owned);
@@ -117,5 +128,17 @@ pub fn rejected(request: &Request, release: &ReleaseId, reason: &str, serves: Op
         }],
         look: Vec::new(),
         next: vec!["Mend it and upload a new build; this release is not tried again.".to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_to_what_codepipeline_takes() {
+        assert_eq!(cut("  done ", 10), "done");
+        assert_eq!(cut("", 10), "-");
+        assert_eq!(cut("abcdef", 4), "abc…");
     }
 }

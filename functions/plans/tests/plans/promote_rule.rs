@@ -125,11 +125,9 @@ fn a_rollback_does_not_go_back_to_an_adopted_group_that_is_worse() {
 fn finish_takes_the_adopted_group_out_of_the_rule_and_never_changes_or_deletes_it() {
     let account = adopted().call(&promote("r1")).done();
     let course = account.call(&finish("r1"));
-    let touched = |step: &Step| match step {
-        Step::TagGroup { group, .. } | Step::DeleteGroup { group } | Step::DeregisterTargets { group, .. } => {
-            group.name() == "adopted"
-        }
-        _ => false,
+    let touched = |step: &Step| {
+        matches!(step, Step::TagGroup { group, .. } | Step::DeleteGroup { group } | Step::DeregisterTargets { group, .. }
+            if group.name() == "adopted")
     };
     assert_eq!(course.count(touched), 0);
     let account = course.done();

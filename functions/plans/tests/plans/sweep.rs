@@ -1,1 +1,270 @@
-//! todo
+//! The sweep, row by row.
+
+use domain::plan::Step;
+use domain::tags::{self, Role};
+
+use crate::account::Account;
+use crate::build::world;
+use crate::course::{promote, sweep};
+use crate::explain::explain;
+
+/// The sweep changes nothing of the releases, tells this once, and once more after a day.
+fn tells_once_a_day(account: Account) -> String {
+    let before: Vec<String> = ["r1", "r2", "r3"].iter().map(|release| account.role(release)).collect();
+    let (weights, told) = (account.forwards("product"), account.notices.len());
+    let account = account.call(&sweep()).done();
+    assert_eq!(account.notices.len(), told + 1, "{:?}", account.notices);
+    let account = account.later(80_000).call(&sweep()).done();
+    assert_eq!(account.notices.len(), told + 1, "told twice on one day");
+    let account = account.later(10_000).call(&sweep()).done();
+    assert_eq!(account.notices.len(), told + 2, "not told on the next day");
+    let after: Vec<String> = ["r1", "r2", "r3"].iter().map(|release| account.role(release)).collect();
+    assert_eq!((after, account.forwards("product")), (before, weights));
+    account.notices[told].text()
+}
+
+#[test]
+fn all_is_well_it_changes_nothing() {
+    let course = world().product("r2").retired("r1").pre_product("r3").call(&sweep());
+    assert!(course.steps.is_empty(), "{}", course.story());
+    insta::assert_snapshot!(course.ended(), @"done: mobile-web is swept");
+}
+
+#[test]
+fn product_has_fewer_healthy_targets_than_asked_for_told() {
+    insta::assert_snapshot!(tells_once_a_day(world().product("r1").unhealthy("r1", 1)), @"
+    product has 1 healthy servers of 2 (r1)
+    i-r1-1: unhealthy, Health checks failed with these codes: [502]
+
+    Service   mobile-web
+    Status    attention (product-unhealthy)
+
+    What to do next
+      - Look at its servers; nothing was changed. A rollback is possible while the way back stands.
+    ");
+}
+
+#[test]
+fn the_way_back_could_not_serve_now_told() {
+    insta::assert_snapshot!(tells_once_a_day(world().product("r2").retired("r1").unhealthy("r1", 2)), @r#"
+    r1, the way back, has 0 healthy servers of 2
+    A rollback might be refused now.
+
+    Service   mobile-web
+    Status    attention (way-back-unhealthy)
+
+    What to do next
+      - Look at its servers, or keep the product release with teardown ({"action":"finish"}).
+    "#);
+}
+
+#[test]
+fn weights_that_nobody_moves_told() {
+    let account = world().product("r1").promoting("r2", 10);
+    assert_eq!(account.clone().later(600).call(&sweep()).done().notices.len(), 0);
+    insta::assert_snapshot!(tells_once_a_day(account.later(661)), @r#"
+    r2 has had some of the traffic for 11 minutes, and nobody moves it
+
+    Service   mobile-web
+    Status    attention (promotion-stuck)
+
+    What to do next
+      - Call promote r2, or teardown r2 with {"action":"rollback"}.
+    "#);
+}
+
+#[test]
+fn a_release_tagged_product_that_no_rule_names_told() {
+    insta::assert_snapshot!(tells_once_a_day(world().product("r2").stands("r1", Role::Product).tidy()), @r#"
+    r1 is tagged product, and no product rule names it
+    Its servers are left running: nobody retired or rejected it.
+
+    Service   mobile-web
+    Status    attention (product-without-rule)
+
+    What to do next
+      - If it is to go, call teardown r1 with {"action":"rollback"}; else promote puts it behind the next release.
+    "#);
+}
+
+#[test]
+fn no_rule_at_all_names_product_told_and_remembered_in_the_table() {
+    insta::assert_snapshot!(tells_once_a_day(world().stands("r1", Role::Product)), @r#"
+    r1 is tagged product, and no product rule names it
+    Its servers are left running: nobody retired or rejected it.
+
+    Service   mobile-web
+    Status    attention (product-without-rule)
+
+    What to do next
+      - If it is to go, call teardown r1 with {"action":"rollback"}; else promote puts it behind the next release.
+    "#);
+}
+
+#[test]
+fn several_concerns_are_told_each_by_itself_and_remembered_together() {
+    let account = world().product("r2").retired("r1").unhealthy("r1", 2).unhealthy("r2", 1);
+    let account = account.stands("r0", Role::Product).tidy().call(&sweep()).done();
+    assert_eq!(account.notices.len(), 3, "{:?}", account.notices);
+    let account = account.later(3_600).call(&sweep()).done();
+    assert_eq!(account.notices.len(), 3);
+}
+
+#[test]
+fn a_pre_product_release_whose_execution_is_over_rejected_gone_told() {
+    let mut account = world().product("r1").pre_product("r2").later(60);
+    account.executions_over.insert("r2".to_owned(), "FAILED".to_owned());
+    insta::assert_snapshot!(explain(&account.plan(&sweep())), @"
+    1. tag i-r2-1, i-r2-2: reason=its pipeline execution is FAILED role=rejected since
+    1. tag the group of r2: reason=its pipeline execution is FAILED role=rejected since
+    2. delete the pre-product rule
+    3. tell (attention): release r2 was rejected: its pipeline execution is FAILED
+    4. tag i-r2-1, i-r2-2: told (may follow later)
+    4. tag the group of r2: told (may follow later)
+    look again
+    ");
+    let account = account.call(&sweep()).done();
+    assert_eq!((account.role("r2"), account.forwards("pre-product")), ("gone".into(), "no rule".into()));
+    assert_eq!((account.forwards("product"), account.notices.len()), ("r1 100".into(), 1));
+}
+
+#[test]
+fn a_pre_product_release_older_than_its_ttl_rejected_gone_told() {
+    let account = world().product("r1").pre_product("r2");
+    let week = 7 * 86_400;
+    let account = account.later(week).call(&sweep()).done();
+    assert_eq!(account.role("r2"), "pre-product");
+    let account = account.later(week).call(&sweep()).done();
+    insta::assert_snapshot!(account.notices[0].text(), @"
+    release r2 was rejected: nobody promoted it for 192 hours
+    Product is r1. The servers of r2 are drained and terminated.
+
+    Service   mobile-web
+    Release   r2
+    Status    attention (rejected)
+
+    What to do next
+      - Mend it and upload a new build; this release is not tried again.
+    ");
+    assert_eq!(account.role("r2"), "gone");
+}
+
+#[test]
+fn an_execution_that_is_over_rejects_no_release_that_is_product_retired_or_being_promoted() {
+    let mut account = world().product("r2").retired("r1").later(30 * 86_400);
+    account.executions_over.extend(["r1", "r2"].map(|release| (release.to_owned(), "FAILED".to_owned())));
+    let course = account.call(&sweep());
+    assert!(course.steps.is_empty(), "{}", course.story());
+    let mut account = world().product("r1").promoting("r2", 10);
+    account.executions_over.insert("r2".to_owned(), "FAILED".to_owned());
+    assert_eq!(account.call(&sweep()).done().forwards("product"), "r1 90, r2 10");
+}
+
+#[test]
+fn it_ends_what_others_began_rejected_releases_and_retired_ones_that_left_the_rule() {
+    let account = world().product("r3").retired("r2").rejected("r1").stands("r0", Role::Retired).later(60);
+    let account = account.call(&sweep()).done();
+    assert_eq!(
+        (account.role("r1"), account.role("r0"), account.role("r2")),
+        ("gone".into(), "gone".into(), "retired".into())
+    );
+}
+
+#[test]
+fn it_removes_a_rejected_release_that_is_still_in_the_rule_with_weight_0() {
+    let account = world().product("r2").rejected("r1").weighs("r1", 0).later(60).call(&sweep()).done();
+    assert_eq!((account.role("r1"), account.forwards("product")), ("gone".into(), "r2 100".into()));
+}
+
+#[test]
+fn two_rejected_releases_in_the_rule_leave_it_one_after_the_other() {
+    let account = world().product("r3").rejected("r1").weighs("r1", 0).rejected("r2").weighs("r2", 0).later(60);
+    let account = account.call(&sweep()).done();
+    assert_eq!(
+        (account.role("r1"), account.role("r2"), account.forwards("product")),
+        ("gone".into(), "gone".into(), "r3 100".into())
+    );
+}
+
+#[test]
+fn an_orphaned_group_goes_whose_servers_are_gone_and_forgotten() {
+    for account in [
+        world().product("r1").pre_product("r2").dies("r2", 2).forgets(),
+        world().product("r1").rejected("r2").dies("r2", 2).forgets(),
+        world().product("r1").stands("r2", Role::Retired).dies("r2", 2).forgets(),
+    ] {
+        let account = account.call(&sweep()).done();
+        assert_eq!(
+            (account.role("r2"), account.groups.len(), account.forwards("product")),
+            ("gone".into(), 1, "r1 100".into())
+        );
+    }
+}
+
+#[test]
+fn one_that_was_ever_product_loses_its_servers_only_when_a_call_retired_or_rejected_it() {
+    let product = world().product("r2").stands("r1", Role::Product).tidy().call(&sweep()).done();
+    assert_eq!(product.paid("r1"), 2);
+    let no_rule = world().stands("r1", Role::Product).stands("r0", Role::Retired).tidy().call(&sweep()).done();
+    assert_eq!((no_rule.paid("r1"), no_rule.paid("r0")), (2, 2), "without a rule nobody knows what serves");
+}
+
+#[test]
+fn a_rejected_release_without_told_its_notice_is_sent_before_the_last_of_it_goes() {
+    let account =
+        world().product("r1").stands("r2", Role::Rejected).tagged("r2", tags::REASON, "it answers 500").tidy();
+    let course = account.call(&sweep());
+    let told = course.place(|step| matches!(step, Step::Tell(_)));
+    assert!(told.is_some() && told < course.place(|step| matches!(step, Step::Terminate { .. })));
+    insta::assert_snapshot!(course.account.notices[0].text(), @"
+    release r2 was rejected: it answers 500
+    Product is r1. The servers of r2 are drained and terminated.
+    i-r2-1: unused, Target group is not configured to receive traffic
+    i-r2-2: unused, Target group is not configured to receive traffic
+
+    Service   mobile-web
+    Release   r2
+    Status    attention (rejected)
+
+    What to do next
+      - Mend it and upload a new build; this release is not tried again.
+    ");
+    assert_eq!(course.done().role("r2"), "gone");
+}
+
+#[test]
+fn a_rejection_that_stands_on_one_resource_only_is_written_on_all() {
+    let mut account = world().product("r1").pre_product("r2");
+    let group = account.group_of("r2").unwrap();
+    account.groups.get_mut(&group).unwrap().tags.insert(tags::ROLE.to_owned(), "rejected".to_owned());
+    let account = account.call(&sweep()).done();
+    assert_eq!((account.role("r2"), account.forwards("pre-product")), ("gone".into(), "no rule".into()));
+}
+
+#[test]
+fn the_tags_of_a_switch_are_mended_and_the_next_promote_finds_them() {
+    let account = world().product("r2").tagged_as("r2", Role::PreProduct).retired("r1").tagged_as("r1", Role::Product);
+    let account = account.behind_pre_product("r2").call(&sweep()).done();
+    assert_eq!(
+        (account.role("r2"), account.role("r1"), account.forwards("pre-product")),
+        ("product".into(), "retired".into(), "no rule".into())
+    );
+    let account = account.pre_product("r3").call(&promote("r3")).done();
+    assert_eq!(account.forwards("product"), "r3 100, r2 0");
+}
+
+#[test]
+fn weights_whose_time_is_not_theirs_count_from_now_and_it_is_written() {
+    let mut account = world().product("r1").promoting("r2", 10).later(5_000);
+    let arn = account.rule("product").unwrap().arn.clone();
+    account
+        .rules
+        .get_mut(&arn)
+        .unwrap()
+        .tags
+        .insert(tags::SINCE.to_owned(), "2026-11-20T10:00:00Z 00000000".to_owned());
+    let account = account.call(&sweep()).done();
+    assert_eq!(account.notices.len(), 0, "{:?}", account.notices);
+    let account = account.later(700).call(&sweep()).done();
+    assert_eq!(account.notices.len(), 1);
+}
