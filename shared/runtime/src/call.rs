@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use domain::config::Service;
 use domain::plan::{End, OnFailure, Plan, Step};
-use domain::refusal::WaitFor;
+use domain::refusal::{Refusal, WaitFor};
 use domain::report::Outcome;
 use domain::request::Request;
+use domain::time::Time;
 use domain::world::Scope;
 
-use crate::apply::{Applied, Hands, StepError};
+use crate::apply::{Applied, Hands};
+use crate::can::Abilities;
 use crate::clients::Clients;
 use crate::deadline::{CHANGE_NEEDS, Deadline, REPORT_NEEDS, now};
 use crate::errors::Trouble;
 use crate::lease::Lease;
 use crate::observe::{ListenerCache, Look, Memory, Seen};
-use crate::together;
 
 /// How often a call looks. A plan that has not come to its end by then goes in circles.
 const ROUNDS: u32 = 12;
@@ -43,6 +44,7 @@ pub(crate) enum Patience {
 /// One call for one service.
 pub(crate) struct Call<'a> {
     pub clients: &'a Clients,
+    pub can: &'a Abilities,
     pub listeners: &'a ListenerCache,
     pub table: &'a str,
     pub service: &'a Service,
@@ -74,12 +76,12 @@ impl Ended {
         Self { outcome, denied: false, hindered, lease: None, told: false }
     }
 
-    /// An end by trouble.
-    pub fn by(trouble: &Trouble) -> Self {
+    /// An end by trouble, of what was asked for then.
+    pub fn by(trouble: &Trouble, started: Option<Time>) -> Self {
         Self {
-            outcome: trouble.outcome(),
+            outcome: trouble.outcome(started),
             denied: trouble.is_denied(),
-            hindered: !matches!(trouble, Trouble::Account(_)),
+            hindered: !matches!(trouble, Trouble::Refused(_)),
             lease: None,
             told: false,
         }
@@ -120,7 +122,7 @@ impl Call<'_> {
         };
         let ended = match self.rounds(&mut state).await {
             Ok(outcome) => Ended::with(outcome),
-            Err(trouble) => Ended::by(&trouble),
+            Err(trouble) => Ended::by(&trouble, self.request.started),
         };
         let mut ended = Ended { lease: state.lease.take(), told: state.told, ..ended };
         if let Outcome::Done(done, _) = &mut ended.outcome {
@@ -163,13 +165,14 @@ impl Call<'_> {
              if it stays so, report it with this call's log",
             self.request.verb, self.service.name
         );
-        Err(Trouble::Failed { denied: false, what })
+        Err(Trouble::Failed(what))
     }
 
     /// Looks at the world and plans for it; what could not be looked at is said at the end.
     async fn look_and_plan(&self, state: &State) -> Result<(Plan, Vec<String>), Trouble> {
         let look = Look {
             clients: self.clients,
+            can: self.can,
             listeners: self.listeners,
             service: self.service,
             request: self.request,
@@ -194,6 +197,7 @@ impl Call<'_> {
             let Some(lease) = state.lease.as_ref() else { return Err(self.no_time()) };
             let hands = Hands {
                 clients: self.clients,
+                can: self.can,
                 service: self.service,
                 release: self.request.release.as_ref(),
                 lease,
@@ -203,7 +207,7 @@ impl Call<'_> {
             if !hands.allow_change() {
                 return Err(self.no_time());
             }
-            let results = together::all(stage.steps.iter().map(|step| hands.carry_out(step))).await;
+            let results = hands.carry_out(&stage.steps).await;
             let mut failed = None;
             for (step, result) in stage.steps.iter().zip(results) {
                 match result {
@@ -216,22 +220,26 @@ impl Call<'_> {
                         state.memory.no_capacity.insert(subnet, words);
                         carried.look_again = true;
                     }
+                    Ok(Applied::TornDown) => {
+                        failed.get_or_insert_with(|| self.torn_down());
+                    }
                     Ok(Applied::LookAgain { found, lag }) => {
                         let times = state.again.entry(crate::apply::key_of(step)).or_default();
                         *times += 1;
-                        match (*times <= SAME_STEP_AGAIN, lag, stage.on_failure) {
+                        match (*times <= SAME_STEP_AGAIN, stage.on_failure, lag) {
                             (true, ..) => carried.look_again = true,
-                            (false, Some(wait), _) => return Err(Trouble::Later(wait)),
-                            (false, None, OnFailure::Follow) => carried.not_followed.push(sentence(&found)),
-                            (false, None, OnFailure::Stop) => {
-                                let what = format!("{found}. It was tried {times} times");
-                                failed.get_or_insert(Trouble::Failed { denied: false, what });
+                            (false, OnFailure::Follow, _) => carried.not_followed.push(sentence(&found)),
+                            (false, OnFailure::Stop, Some(wait)) => {
+                                failed.get_or_insert(Trouble::Later(wait));
+                            }
+                            (false, OnFailure::Stop, None) => {
+                                failed.get_or_insert(Trouble::Failed(format!("{found}. It was tried {times} times")));
                             }
                         }
                     }
                     Err(error) => match stage.on_failure {
                         OnFailure::Stop => {
-                            failed.get_or_insert_with(|| StepError::trouble(error));
+                            failed.get_or_insert(error);
                         }
                         OnFailure::Follow => carried.not_followed.push(sentence(&error.to_string())),
                     },
@@ -271,7 +279,7 @@ impl Call<'_> {
                 Duration::from_secs(u64::try_from(*seconds).unwrap_or_default()).max(PAUSE)
             }
             // These end with another call.
-            WaitFor::Lease | WaitFor::Promotion { .. } => return false,
+            WaitFor::Lease | WaitFor::Time | WaitFor::Promotion { .. } | WaitFor::Aws { .. } => return false,
             WaitFor::Servers { .. }
             | WaitFor::Targets { .. }
             | WaitFor::Addresses { .. }
@@ -296,7 +304,15 @@ impl Call<'_> {
             left_ms = u64::try_from(self.deadline.left().as_millis()).unwrap_or(u64::MAX),
             "too little time is left"
         );
-        Trouble::Later(WaitFor::Lease)
+        Trouble::Later(WaitFor::Time)
+    }
+
+    /// What is to be launched was launched before, longer ago than its tags last.
+    fn torn_down(&self) -> Trouble {
+        match &self.request.release {
+            Some(release) => Trouble::Refused(Refusal::TornDown { release: release.clone() }),
+            None => Trouble::account("what is to be launched was torn down before"),
+        }
     }
 }
 

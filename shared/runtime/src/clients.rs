@@ -38,15 +38,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 /// roots load in a tenth of the time that the system's 144 take.
 const ROOTS: &[u8] = include_bytes!("roots.pem");
 
-/// One client for each AWS service that is called.
+/// One client for each AWS service that every function calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
-    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// For the clients that only events need.
+    pub config: SdkConfig,
     pub codepipeline: aws_sdk_codepipeline::Client,
     pub dynamodb: aws_sdk_dynamodb::Client,
     pub ec2: aws_sdk_ec2::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
-    pub tagging: aws_sdk_resourcegroupstagging::Client,
     pub route53: aws_sdk_route53::Client,
     pub sns: aws_sdk_sns::Client,
     pub ssm: aws_sdk_ssm::Client,
@@ -57,15 +57,14 @@ impl Clients {
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         let config = config(variable);
         Self {
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             codepipeline: aws_sdk_codepipeline::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
             route53: aws_sdk_route53::Client::new(&config),
             sns: aws_sdk_sns::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
+            config,
         }
     }
 }

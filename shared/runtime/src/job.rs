@@ -4,7 +4,7 @@ use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType}
 use domain::event::Ask;
 use domain::plan::Done;
 use domain::refusal::Refusal;
-use domain::report::Outcome;
+use domain::report::{Outcome, cut};
 use domain::request::Request;
 use domain::token::Token;
 use lambda_runtime::Error;
@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use crate::call::Ended;
 use crate::deadline::{Deadline, now};
-use crate::errors::AwsError;
+use crate::errors::sdk_error;
 use crate::report;
 use crate::runner::Runner;
 
@@ -113,7 +113,7 @@ async fn put(runner: &Runner, id: &str, request: Option<&Request>, answer: Answe
         Answer::Again { token, summary } => {
             let put = codepipeline.put_job_success_result().job_id(id).continuation_token(token.write());
             let put = put.execution_details(details(&summary, None)).send().await;
-            ("waiting", put.map(|_| ()).map_err(|error| AwsError::new("codepipeline:PutJobSuccessResult", id, &error)))
+            ("waiting", put.map(|_| ()).map_err(|error| sdk_error("codepipeline:PutJobSuccessResult", id, &error)))
         }
         Answer::Success { done, summary } => {
             let outputs = done.outputs.into_iter().filter(|(_, value)| !value.is_empty());
@@ -126,7 +126,7 @@ async fn put(runner: &Runner, id: &str, request: Option<&Request>, answer: Answe
                 .set_output_variables((!outputs.is_empty()).then_some(outputs))
                 .send()
                 .await;
-            ("done", put.map(|_| ()).map_err(|error| AwsError::new("codepipeline:PutJobSuccessResult", id, &error)))
+            ("done", put.map(|_| ()).map_err(|error| sdk_error("codepipeline:PutJobSuccessResult", id, &error)))
         }
         Answer::Failure { kind, message } => {
             let failure = FailureDetails::builder()
@@ -135,7 +135,7 @@ async fn put(runner: &Runner, id: &str, request: Option<&Request>, answer: Answe
                 .set_external_execution_id(external)
                 .build()?;
             let put = codepipeline.put_job_failure_result().job_id(id).failure_details(failure).send().await;
-            ("failed", put.map(|_| ()).map_err(|error| AwsError::new("codepipeline:PutJobFailureResult", id, &error)))
+            ("failed", put.map(|_| ()).map_err(|error| sdk_error("codepipeline:PutJobFailureResult", id, &error)))
         }
     };
     match result {
@@ -148,28 +148,5 @@ async fn put(runner: &Runner, id: &str, request: Option<&Request>, answer: Answe
             tracing::error!(%error, "the job's end could not be put to it");
             Err(error.into())
         }
-    }
-}
-
-/// At most so many characters, and at least one: CodePipeline takes no empty text.
-fn cut(text: &str, most: usize) -> String {
-    let text = text.trim();
-    if text.chars().count() <= most {
-        return if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    }
-    let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_cut_to_what_codepipeline_takes() {
-        assert_eq!(cut("  done ", 10), "done");
-        assert_eq!(cut("", 10), "-");
-        assert_eq!(cut("abcdef", 4), "abc…");
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::deadline::{CHANGE_NEEDS, now};
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 
 /// How long a lease stands: longer than a function runs, so that whoever holds it is stopped before it ends.
 const LEASE_SECONDS: i64 = 75;
@@ -72,7 +72,7 @@ impl Lease {
                         None => return Ok(None),
                     }
                 }
-                _ => return Err(AwsError::new(UPDATE, format!("table {table}"), &error)),
+                _ => return Err(sdk_error(UPDATE, format!("table {table}"), &error)),
             },
         };
         Ok(Some(Self {
@@ -117,7 +117,7 @@ impl Lease {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| AwsError::new(UPDATE, format!("table {}", self.table), &error))
+            .map_err(|error| sdk_error(UPDATE, format!("table {}", self.table), &error))
     }
 
     /// Gives the lease back. Failing is no harm: it ends by itself.
@@ -135,7 +135,7 @@ impl Lease {
             .send()
             .await;
         if let Err(error) = answer {
-            let error = AwsError::new(UPDATE, format!("table {}", self.table), &error);
+            let error = sdk_error(UPDATE, format!("table {}", self.table), &error);
             if !error.is(&["ConditionalCheckFailedException"]) {
                 tracing::warn!(%error, "the lease could not be given back; it ends by itself");
             }
@@ -156,7 +156,7 @@ pub(crate) async fn told(
         .key("service", text(service.as_str()))
         .send()
         .await
-        .map_err(|error| AwsError::new("dynamodb:GetItem", format!("table {table}"), &error))?;
+        .map_err(|error| sdk_error("dynamodb:GetItem", format!("table {table}"), &error))?;
     Ok(answer.item.as_ref().map(|item| told_of(item, now())).unwrap_or_default())
 }
 
@@ -190,23 +190,4 @@ fn random() -> String {
     hasher.write_u32(std::process::id());
     hasher.write_u128(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos());
     format!("{:016x}{:016x}", part(), hasher.finish())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn owners_differ() {
-        let owners: std::collections::BTreeSet<String> = (0..1000).map(|_| random()).collect();
-        assert_eq!(owners.len(), 1000);
-    }
-
-    #[test]
-    fn what_was_told_long_ago_is_forgotten() {
-        let at = Time::from_seconds(1_795_258_800);
-        let map = HashMap::from([("new".to_owned(), number(at.seconds() - 60)), ("old".to_owned(), number(60))]);
-        let item = Item::from([("told".to_owned(), AttributeValue::M(map))]);
-        assert_eq!(told_of(&item, at), BTreeMap::from([("new".to_owned(), at + -60)]));
-    }
 }

@@ -6,6 +6,7 @@
 mod apply;
 mod bus;
 mod call;
+pub mod can;
 mod clients;
 mod deadline;
 mod direct;

@@ -4,7 +4,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use domain::notice::Notice;
 
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 use crate::lease::Lease;
 
 /// Publishes a notice: mail gets its text, chat the schema that Amazon Q Developer shows, filter policies the attributes.
@@ -29,7 +29,7 @@ pub(crate) async fn publish(clients: &Clients, topic: Option<&str>, notice: &Not
             attribute(value).map_err(|_| AwsError::incomplete(action, topic, "attribute that AWS would take"))?;
         request = request.message_attributes(name, value);
     }
-    request.send().await.map(|_| ()).map_err(|error| AwsError::new(action, topic, &error))
+    request.send().await.map(|_| ()).map_err(|error| sdk_error(action, topic, &error))
 }
 
 /// Gives the lease back and tells people, side by side. Neither keeps the call from its answer; what went wrong with

@@ -10,17 +10,19 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use crate::call::{Call, Ended, Patience};
+use crate::can::{Abilities, Ability};
 use crate::clients::Clients;
 use crate::deadline::Deadline;
 use crate::errors::Trouble;
 use crate::observe::ListenerCache;
 use crate::services::Services;
-use crate::{bus, direct, job};
+use crate::{direct, job};
 
 /// One function: its clients, its config, and what a warm process remembers.
 #[derive(Debug)]
 pub struct Runner {
     pub(crate) function: Function,
+    pub(crate) can: Abilities,
     pub(crate) clients: Clients,
     pub(crate) services: Services,
     pub(crate) listeners: ListenerCache,
@@ -28,9 +30,10 @@ pub struct Runner {
 
 impl Runner {
     /// Builds it from the environment. What is wrong there is answered to each call: a job that nobody answers hangs.
-    pub fn new(function: Function) -> Self {
+    pub fn new(function: Function, abilities: &[Ability]) -> Self {
         Self {
             function,
+            can: Abilities::of(abilities),
             clients: Clients::new(|key| std::env::var(key).ok()),
             services: Services::new(Settings::from_variables(
                 std::env::vars_os()
@@ -56,15 +59,15 @@ impl Runner {
         match domain::event::read(payload, self.function) {
             Ok(Event::Job { id, ask, token }) => job::answer(self, &id, ask, token, deadline).await,
             Ok(Event::Direct(ask)) => Ok(direct::answer(self, ask, deadline).await),
-            Ok(Event::ExecutionEnded { pipeline, execution, state }) => {
-                bus::execution_ended(self, deadline, &pipeline, &execution, &state).await
-            }
-            Ok(Event::ApprovalFailed { pipeline, execution, action, action_execution }) => {
-                let approval = bus::Approval { pipeline, execution, action, action_execution };
-                bus::approval_failed(self, deadline, &approval).await
-            }
-            Ok(Event::Alarm { name, reason }) => bus::alarm(self, deadline, &name, &reason).await,
-            Ok(Event::Sweep) => bus::sweep(self, deadline).await,
+            Ok(
+                event @ (Event::ExecutionEnded { .. }
+                | Event::ApprovalFailed { .. }
+                | Event::Alarm { .. }
+                | Event::Sweep),
+            ) => match self.can.events {
+                Some(answer) => answer(self, deadline, event).await,
+                None => Err(Trouble::unable("answer events").into()),
+            },
             Err(unknown) => {
                 tracing::error!(error = unknown, "unknown event");
                 Err(unknown.into())
@@ -85,7 +88,7 @@ impl Runner {
                     Refusal::UnknownService { service: request.service.clone(), known: self.services.known() };
                 (Ended::with(Outcome::Refused(refusal)), everyones)
             }
-            Err(error) => (Ended::by(&Trouble::Aws(error)), everyones),
+            Err(error) => (Ended::by(&Trouble::Aws(error), request.started), everyones),
         }
     }
 
@@ -98,6 +101,7 @@ impl Runner {
         };
         let call = Call {
             clients: &self.clients,
+            can: &self.can,
             listeners: &self.listeners,
             table,
             service,

@@ -9,7 +9,7 @@ use domain::id::ServiceName;
 use tokio::time::Instant;
 
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 
 /// How long a parameter is believed: a changed config is to count soon.
 const BELIEVED: Duration = Duration::from_secs(60);
@@ -43,7 +43,7 @@ impl Services {
             return Ok(value);
         }
         let answer = clients.ssm.get_parameter().name(&name).with_decryption(true).send().await;
-        let value = match answer.map_err(|error| AwsError::new("ssm:GetParameter", name.as_str(), &error)) {
+        let value = match answer.map_err(|error| sdk_error("ssm:GetParameter", name.as_str(), &error)) {
             Ok(answer) => answer.parameter.and_then(|parameter| parameter.value),
             Err(error) if error.is(&["ParameterNotFound"]) => None,
             Err(error) => return Err(error),
@@ -69,7 +69,7 @@ impl Services {
                 .set_next_token(token)
                 .send()
                 .await
-                .map_err(|error| AwsError::new("ssm:GetParametersByPath", path.as_str(), &error))?;
+                .map_err(|error| sdk_error("ssm:GetParametersByPath", path.as_str(), &error))?;
             for parameter in page.parameters() {
                 let name = parameter.name().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
                 let Ok(name) = ServiceName::new(name) else {

@@ -4,6 +4,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
+/// A future behind a pointer, as abilities are reached.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Runs futures side by side and gives their results in the same order.
 ///
 /// There are never more than a few dozen, so each is polled again whenever any of them wakes; dropping it drops all.
@@ -50,27 +53,5 @@ where
     match future {
         Some(future) => future.await.map(Some),
         None => Ok(None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn all_run_side_by_side_and_answer_in_order() {
-        let order = std::cell::RefCell::new(Vec::new());
-        let turns = [3_usize, 1, 2].map(|turns| {
-            let order = &order;
-            async move {
-                for _ in 0..turns {
-                    tokio::task::yield_now().await;
-                }
-                order.borrow_mut().push(turns);
-                turns
-            }
-        });
-        assert_eq!(all(turns).await, [3, 1, 2]);
-        assert_eq!(*order.borrow(), [1, 2, 3]);
     }
 }

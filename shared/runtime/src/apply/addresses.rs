@@ -4,10 +4,10 @@ use domain::id::{AllocationId, InstanceId};
 
 use super::Applied;
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 
 /// Gives an instance an address that nobody holds. AWS would take it from whoever does, unless told not to.
-pub(super) async fn associate(
+pub(crate) async fn associate(
     clients: &Clients,
     instance: &InstanceId,
     address: &AllocationId,
@@ -20,7 +20,7 @@ pub(super) async fn associate(
         .allow_reassociation(false)
         .send()
         .await;
-    match answer.map_err(|error| AwsError::new("ec2:AssociateAddress", format!("{address} and {instance}"), &error)) {
+    match answer.map_err(|error| sdk_error("ec2:AssociateAddress", format!("{address} and {instance}"), &error)) {
         Ok(_) => Ok(Applied::Done),
         // Somebody took it since: another one is chosen. Or the instance does not run yet.
         Err(error) if error.is(&["Resource.AlreadyAssociated", "InvalidInstanceID", "InvalidInstanceID.NotFound"]) => {

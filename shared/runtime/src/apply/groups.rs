@@ -3,19 +3,18 @@
 use aws_sdk_elasticloadbalancingv2::types::{
     Matcher, ProtocolEnum, Tag, TargetDescription, TargetGroupAttribute, TargetTypeEnum,
 };
-use domain::id::{GroupArn, InstanceId, ServiceName};
+use domain::id::{GroupArn, InstanceId};
 use domain::plan::NewGroup;
-use domain::tags::{Read, Tags};
+use domain::tags::Tags;
 
 use super::{Applied, Hands};
 use crate::clients::Clients;
-use crate::errors::AwsError;
-use crate::observe::groups as look;
+use crate::errors::{AwsError, sdk_error};
 
 const CREATE: &str = "elasticloadbalancing:CreateTargetGroup";
 
-/// Makes a group, or finds it made.
-pub(super) async fn create(clients: &Clients, service: &ServiceName, new: &NewGroup) -> Result<Applied, AwsError> {
+/// Makes a group. AWS answers with one of that name and these settings, whoever made it: the next look says whose it is.
+pub(crate) async fn create(clients: &Clients, new: &NewGroup) -> Result<Applied, AwsError> {
     let number = |seconds: u32| i32::try_from(seconds).unwrap_or(i32::MAX);
     let protocol = ProtocolEnum::from(new.protocol.as_str());
     let check = &new.health_check;
@@ -39,22 +38,11 @@ pub(super) async fn create(clients: &Clients, service: &ServiceName, new: &NewGr
         .set_tags(Some(elb_tags(&new.tags)))
         .send()
         .await;
-    let arn = match answer.map_err(|error| AwsError::new(CREATE, new.name.as_str(), &error)) {
-        Ok(answer) => answer.target_groups().first().and_then(|group| group.target_group_arn()).map(GroupArn::new),
-        Err(error) if error.is(&["DuplicateTargetGroupName"]) => {
-            look::by_name(clients, &new.name).await?.map(|(arn, _)| arn)
-        }
-        Err(error) => return Err(error),
-    };
-    let Some(arn) = arn else {
-        return Ok(Applied::look_again(format!("the target group {} went away while it was made", new.name)));
-    };
-    // AWS answers with a group of that name and these settings, whoever made it: its tags say whose it is.
-    let tags = look::tags(clients, std::iter::once(arn.as_str())).await?.remove(arn.as_str()).unwrap_or_default();
-    if !tags.is_of(service) {
-        return Ok(Applied::look_again(format!("the target group {} is not tagged as {service}'s", new.name)));
+    match answer.map_err(|error| sdk_error(CREATE, new.name.as_str(), &error)) {
+        Ok(_) => Ok(Applied::Done),
+        Err(error) if error.is(&["DuplicateTargetGroupName"]) => Ok(Applied::look_again(error.to_string())),
+        Err(error) => Err(error),
     }
-    Ok(Applied::Done)
 }
 
 /// How long targets drain; and that a group without healthy targets takes no node of the load balancer out of DNS,
@@ -74,12 +62,12 @@ async fn settle(clients: &Clients, arn: &GroupArn, drain_seconds: u32) -> Result
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| AwsError::new("elasticloadbalancing:ModifyTargetGroupAttributes", arn.as_str(), &error))
+        .map_err(|error| sdk_error("elasticloadbalancing:ModifyTargetGroupAttributes", arn.as_str(), &error))
 }
 
 /// Puts targets into a group; again is no harm. What no creating call takes is settled just before: a call that was cut off
 /// between the two leaves a group that matters to nobody yet.
-pub(super) async fn register(
+pub(crate) async fn register(
     hands: &Hands<'_>,
     group: &GroupArn,
     instances: &[InstanceId],
@@ -99,11 +87,11 @@ pub(super) async fn register(
         .send()
         .await
         .map(|_| Applied::Done)
-        .map_err(|error| AwsError::new("elasticloadbalancing:RegisterTargets", group.as_str(), &error))
+        .map_err(|error| sdk_error("elasticloadbalancing:RegisterTargets", group.as_str(), &error))
 }
 
 /// Takes targets out of a group: they end what is under way.
-pub(super) async fn deregister(
+pub(crate) async fn deregister(
     clients: &Clients,
     group: &GroupArn,
     instances: &[InstanceId],
@@ -117,7 +105,7 @@ pub(super) async fn deregister(
         .set_targets(Some(instances.iter().map(target).collect()))
         .send()
         .await;
-    match answer.map_err(|error| AwsError::new("elasticloadbalancing:DeregisterTargets", group.as_str(), &error)) {
+    match answer.map_err(|error| sdk_error("elasticloadbalancing:DeregisterTargets", group.as_str(), &error)) {
         Ok(_) => Ok(Applied::Done),
         Err(error) if error.is(&["TargetGroupNotFound"]) => Ok(Applied::NotNeeded),
         Err(error) => Err(error),
@@ -125,9 +113,9 @@ pub(super) async fn deregister(
 }
 
 /// Deletes a group. While a rule names it AWS refuses, and so do we.
-pub(super) async fn delete(clients: &Clients, group: &GroupArn) -> Result<Applied, AwsError> {
+pub(crate) async fn delete(clients: &Clients, group: &GroupArn) -> Result<Applied, AwsError> {
     let answer = clients.elb.delete_target_group().target_group_arn(group.as_str()).send().await;
-    match answer.map_err(|error| AwsError::new("elasticloadbalancing:DeleteTargetGroup", group.as_str(), &error)) {
+    match answer.map_err(|error| sdk_error("elasticloadbalancing:DeleteTargetGroup", group.as_str(), &error)) {
         Ok(_) => Ok(Applied::Done),
         Err(error) if error.is(&["TargetGroupNotFound"]) => Ok(Applied::NotNeeded),
         Err(error) => Err(error),
@@ -135,7 +123,7 @@ pub(super) async fn delete(clients: &Clients, group: &GroupArn) -> Result<Applie
 }
 
 /// Writes tags on a group or a rule.
-pub(super) async fn tag(clients: &Clients, arn: &str, tags: &Tags) -> Result<Applied, AwsError> {
+pub(crate) async fn tag(clients: &Clients, arn: &str, tags: &Tags) -> Result<Applied, AwsError> {
     clients
         .elb
         .add_tags()
@@ -144,7 +132,7 @@ pub(super) async fn tag(clients: &Clients, arn: &str, tags: &Tags) -> Result<App
         .send()
         .await
         .map(|_| Applied::Done)
-        .map_err(|error| AwsError::new("elasticloadbalancing:AddTags", arn, &error))
+        .map_err(|error| sdk_error("elasticloadbalancing:AddTags", arn, &error))
 }
 
 /// Tags as ELB takes them.

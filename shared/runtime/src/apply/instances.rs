@@ -1,10 +1,9 @@
 //! Steps on instances: launched, tagged, terminated.
 
-use std::time::Duration;
-
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
-    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceType, ResourceType, Tag, TagSpecification,
+    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceStateName, InstanceType, ResourceType, Tag,
+    TagSpecification,
 };
 use aws_smithy_types::base64;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -15,7 +14,7 @@ use domain::tags::Tags;
 
 use super::{Applied, Hands};
 use crate::clients::{Clients, OPERATION_TIMEOUT};
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 use crate::together;
 
 const RUN: &str = "ec2:RunInstances";
@@ -32,15 +31,11 @@ const NO_CAPACITY: &[&str] = &[
     "VcpuLimitExceeded",
     "InstanceLimitExceeded",
 ];
-/// A new instance is not known everywhere at once: its first tags are tried this often.
-const TAG_TRIES: u32 = 3;
-/// The pause between those; together less than a second, for the lease is held.
-const TAG_PAUSE: Duration = Duration::from_millis(300);
 /// The most instances that one call takes.
 const BATCH: usize = 500;
 
 /// One `RunInstances` call: all of them or none.
-pub(super) async fn launch(
+pub(crate) async fn launch(
     clients: &Clients,
     launch: &Launch,
     release: Option<&ReleaseId>,
@@ -85,7 +80,8 @@ pub(super) async fn launch(
         .build();
     let patient = aws_sdk_ec2::config::Config::builder().timeout_config(patient);
     let answer = request.customize().config_override(patient).send().await;
-    match answer.map_err(|error| AwsError::new(RUN, launch.subnet.as_str(), &error)) {
+    match answer.map_err(|error| sdk_error(RUN, launch.subnet.as_str(), &error)) {
+        Ok(answer) if !answer.instances().is_empty() && answer.instances().iter().all(is_gone) => Ok(Applied::TornDown),
         Ok(_) => Ok(Applied::Done),
         Err(error) if error.is(NO_CAPACITY) => Ok(Applied::NoCapacity {
             subnet: launch.subnet.clone(),
@@ -103,26 +99,24 @@ pub(super) async fn launch(
     }
 }
 
+/// AWS answers a client token with the instances that it launched once, though they are terminated and their tags forgotten.
+fn is_gone(instance: &aws_sdk_ec2::types::Instance) -> bool {
+    let state = instance.state().and_then(|state| state.name());
+    matches!(state, Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated))
+}
+
 fn ec2_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 /// Writes tags on instances.
-pub(super) async fn tag(hands: &Hands<'_>, instances: &[InstanceId], tags: &Tags) -> Result<Applied, AwsError> {
+pub(crate) async fn tag(hands: &Hands<'_>, instances: &[InstanceId], tags: &Tags) -> Result<Applied, AwsError> {
     let clients = hands.clients;
-    for tried in 1..=TAG_TRIES {
-        if !hands.allow_change() {
-            return Ok(Applied::out_of_time());
-        }
-        match tag_all(clients, instances, tags).await {
-            Ok(()) => return Ok(Applied::Done),
-            Err(error) if !error.is(NOT_FOUND) => return Err(error),
-            Err(_) if tried < TAG_TRIES => tokio::time::sleep(TAG_PAUSE).await,
-            Err(_) => {}
-        }
-    }
-    if !hands.allow_change() {
-        return Ok(Applied::out_of_time());
+    match tag_all(clients, instances, tags).await {
+        Ok(()) => return Ok(Applied::Done),
+        Err(error) if !error.is(NOT_FOUND) => return Err(error),
+        Err(_) if !hands.allow_change() => return Ok(Applied::out_of_time()),
+        Err(_) => {}
     }
     // One of them is gone, or not known yet: the others get their tags, and the next look says which.
     let each = together::all(instances.iter().map(|one| tag_all(clients, std::slice::from_ref(one), tags))).await;
@@ -134,7 +128,8 @@ pub(super) async fn tag(hands: &Hands<'_>, instances: &[InstanceId], tags: &Tags
             Err(error) => return Err(error),
         }
     }
-    Ok(Applied::look_again(format!("EC2 does not know {}", unknown.join(", "))))
+    let unknown = format!("EC2 to know {}", unknown.join(", "));
+    Ok(Applied::LookAgain { found: format!("waiting for {unknown}"), lag: Some(WaitFor::Aws { what: unknown }) })
 }
 
 async fn tag_all(clients: &Clients, instances: &[InstanceId], tags: &Tags) -> Result<(), AwsError> {
@@ -146,13 +141,13 @@ async fn tag_all(clients: &Clients, instances: &[InstanceId], tags: &Tags) -> Re
             .set_tags(Some(ec2_tags(tags)))
             .send()
             .await
-            .map_err(|error| AwsError::new(TAG, ids(batch), &error))?;
+            .map_err(|error| sdk_error(TAG, ids(batch), &error))?;
     }
     Ok(())
 }
 
 /// Terminates instances. One id that EC2 does not know any more would keep all the others running.
-pub(super) async fn terminate(hands: &Hands<'_>, instances: &[InstanceId]) -> Result<Applied, AwsError> {
+pub(crate) async fn terminate(hands: &Hands<'_>, instances: &[InstanceId]) -> Result<Applied, AwsError> {
     let clients = hands.clients;
     match terminate_all(clients, instances).await {
         Ok(()) => return Ok(Applied::Done),
@@ -179,7 +174,7 @@ async fn terminate_all(clients: &Clients, instances: &[InstanceId]) -> Result<()
             .set_instance_ids(Some(batch.iter().map(ToString::to_string).collect()))
             .send()
             .await
-            .map_err(|error| AwsError::new(TERMINATE, ids(batch), &error))?;
+            .map_err(|error| sdk_error(TERMINATE, ids(batch), &error))?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Apply: one step of a plan carried out. A step that finds its work done is done.
 
-mod addresses;
-mod groups;
-mod instances;
+pub(crate) mod addresses;
+pub(crate) mod groups;
+pub(crate) mod instances;
 mod names;
-mod rules;
+pub(crate) mod rules;
 mod words;
 
 use domain::config::Service;
@@ -13,15 +13,17 @@ use domain::plan::Step;
 use domain::refusal::WaitFor;
 use tokio::time::Instant;
 
+use crate::can::Abilities;
 use crate::clients::Clients;
 use crate::deadline::{CHANGE_NEEDS, Deadline};
-use crate::errors::{AwsError, Kind, Trouble};
+use crate::errors::{AwsError, Trouble};
 use crate::lease::Lease;
-use crate::report;
+use crate::{report, together};
 
 /// What a step needs beside itself.
 pub(crate) struct Hands<'a> {
     pub clients: &'a Clients,
+    pub can: &'a Abilities,
     pub service: &'a Service,
     pub release: Option<&'a ReleaseId>,
     pub lease: &'a Lease,
@@ -46,28 +48,8 @@ pub(crate) enum Applied {
     },
     /// A subnet's zone has no capacity, in AWS's words: the others are to take its share.
     NoCapacity { subnet: SubnetId, words: String },
-}
-
-/// A step that could not be carried out.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct StepError {
-    /// What was being done: `tag i-0a, i-0b`.
-    pub doing: String,
-    /// Why it could not be.
-    pub error: AwsError,
-}
-
-impl std::fmt::Display for StepError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "could not {}: {}", self.doing, self.error)
-    }
-}
-
-impl StepError {
-    /// The trouble that ends a call. What was tried fails; it is not refused.
-    pub fn trouble(self) -> Trouble {
-        Trouble::Failed { denied: self.error.kind() == Kind::Denied, what: self.to_string() }
-    }
+    /// What the step would make was there once, and is gone: AWS makes it no second time.
+    TornDown,
 }
 
 impl Applied {
@@ -87,6 +69,7 @@ impl Applied {
             Self::NotNeeded => "not needed",
             Self::LookAgain { .. } => "look again",
             Self::NoCapacity { .. } => "no capacity",
+            Self::TornDown => "torn down",
         }
     }
 }
@@ -117,61 +100,98 @@ impl Hands<'_> {
         self.lease.allows_change() && self.deadline.has(CHANGE_NEEDS)
     }
 
-    /// Carries one step out, and writes one line about it.
-    pub async fn carry_out(&self, step: &Step) -> Result<Applied, StepError> {
-        let started = Instant::now();
-        let result = match self.try_step(step).await {
-            Err(error) if error.is(MOVED_ON) => Ok(Applied::look_again(error.to_string())),
-            result => result,
-        };
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (step_name, resource) = (words::name(step), words::resource(step));
-        match result {
-            Ok(applied) => {
-                let found = match &applied {
-                    Applied::LookAgain { found, .. } => Some(found.as_str()),
-                    Applied::NoCapacity { words, .. } => Some(words.as_str()),
-                    Applied::Done | Applied::NotNeeded => None,
-                };
-                let result = applied.as_str();
-                tracing::info!(step = step_name, resource, duration_ms, result, found, "step");
-                Ok(applied)
-            }
-            Err(error) => {
-                tracing::error!(step = step_name, resource, duration_ms, result = "failed", %error, "step");
-                Err(StepError { doing: words::doing(step), error })
-            }
-        }
+    /// Carries out the steps of a stage side by side, and gives what came of each in their order.
+    pub async fn carry_out(&self, steps: &[Step]) -> Vec<Result<Applied, Trouble>> {
+        let is_name = |step: &&Step| matches!(step, Step::ChangeName { .. });
+        let (names, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(is_name);
+        let others = together::all(others.into_iter().map(|step| self.one(step)));
+        let (others, names) = tokio::join!(others, self.names(&names));
+        let (mut others, mut names) = (others.into_iter(), names.into_iter());
+        steps.iter().filter_map(|step| if is_name(&step) { names.next() } else { others.next() }).collect()
     }
 
-    async fn try_step(&self, step: &Step) -> Result<Applied, AwsError> {
+    /// Changes names: all of them in one call, and where AWS refuses that, each in its own.
+    async fn names(&self, steps: &[&Step]) -> Vec<Result<Applied, Trouble>> {
+        let zone_of = |step: &Step| if let Step::ChangeName { zone, .. } = step { Some(zone.clone()) } else { None };
+        let zone = steps.first().and_then(|first| zone_of(first)).unwrap_or_default();
+        if steps.len() > 1 && steps.iter().all(|step| zone_of(step).as_ref() == Some(&zone)) {
+            let started = Instant::now();
+            let result = names::change(self.clients, &zone, steps).await;
+            if !matches!(result, Ok(Applied::LookAgain { .. })) || !self.allow_change() {
+                return steps.iter().map(|step| log(step, started, result.clone().map_err(Why::Aws))).collect();
+            }
+        }
+        together::all(steps.iter().map(|step| self.one(step))).await
+    }
+
+    /// Carries one step out, and writes one line about it.
+    async fn one(&self, step: &Step) -> Result<Applied, Trouble> {
+        let started = Instant::now();
+        log(step, started, self.try_step(step).await)
+    }
+
+    async fn try_step(&self, step: &Step) -> Result<Applied, Why> {
         let clients = self.clients;
-        match step {
-            Step::Launch(launch) => instances::launch(clients, launch, self.release).await,
+        let result = match step {
             Step::TagInstances { instances, tags } => instances::tag(self, instances, tags).await,
-            Step::Terminate { instances } => instances::terminate(self, instances).await,
-            Step::AssociateAddress { instance, address } => addresses::associate(clients, instance, address).await,
-            Step::CreateGroup(new) => groups::create(clients, &self.service.name, new).await,
-            Step::RegisterTargets { group, instances, port } => groups::register(self, group, instances, *port).await,
-            Step::DeregisterTargets { group, instances } => groups::deregister(clients, group, instances).await,
-            Step::DeleteGroup { group } => groups::delete(clients, group).await,
             Step::TagGroup { group, tags } => groups::tag(clients, group.as_str(), tags).await,
             Step::TagRule { rule, tags } => groups::tag(clients, rule.as_str(), tags).await,
-            Step::CreateRule(new) => rules::create(clients, new).await,
             Step::ModifyRule { rule, which: _, forward, conditions } => {
                 rules::modify(clients, rule, Some(forward), conditions.as_ref()).await
             }
-            Step::ModifyConditions { rule, which: _, conditions } => {
-                rules::modify(clients, rule, None, Some(conditions)).await
-            }
-            Step::MoveRule { rule, which: _, priority } => rules::move_to(clients, rule, *priority).await,
             Step::DeleteRule { rule, which: _ } => rules::delete(clients, rule).await,
             Step::ReadBack { rule, which: _, forward } => rules::read_back(clients, rule, forward).await,
-            Step::ChangeName { zone, name, from, to } => {
-                names::change(clients, zone, name, from.as_ref(), to.as_ref()).await
-            }
+            Step::ChangeName { zone, .. } => names::change(clients, zone, &[step]).await,
             Step::Tell(notice) => report::publish(clients, self.topic, notice).await.map(|()| Applied::Done),
             Step::RememberTold { kind, at } => self.lease.remember(clients, kind, *at).await.map(|()| Applied::Done),
+            // Not every function can.
+            Step::Launch(_)
+            | Step::AssociateAddress { .. }
+            | Step::Terminate { .. }
+            | Step::CreateGroup(_)
+            | Step::RegisterTargets { .. }
+            | Step::DeregisterTargets { .. }
+            | Step::DeleteGroup { .. }
+            | Step::CreateRule(_)
+            | Step::ModifyConditions { .. }
+            | Step::MoveRule { .. } => match self.can.carry_out(self, step) {
+                Some(doing) => doing.await,
+                None => return Err(Why::Unable),
+            },
+        };
+        result.map_err(Why::Aws)
+    }
+}
+
+/// Why a step could not be carried out.
+enum Why {
+    Aws(AwsError),
+    /// The function's main does not name the ability.
+    Unable,
+}
+
+/// Writes a line about a step, and reads what came of it: what moved on since the plan was made is looked at again.
+fn log(step: &Step, started: Instant, result: Result<Applied, Why>) -> Result<Applied, Trouble> {
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (step_name, resource) = (words::name(step), words::resource(step));
+    let result = match result {
+        Ok(applied) => Ok(applied),
+        Err(Why::Aws(error)) if error.is(MOVED_ON) => Ok(Applied::look_again(error.to_string())),
+        Err(Why::Aws(error)) => Err(Trouble::Step { doing: words::doing(step), error }),
+        Err(Why::Unable) => Err(Trouble::unable(&words::doing(step))),
+    };
+    match &result {
+        Ok(applied) => {
+            let found = match applied {
+                Applied::LookAgain { found, .. } => Some(found.as_str()),
+                Applied::NoCapacity { words, .. } => Some(words.as_str()),
+                Applied::Done | Applied::NotNeeded | Applied::TornDown => None,
+            };
+            tracing::info!(step = step_name, resource, duration_ms, result = applied.as_str(), found, "step");
+        }
+        Err(error) => {
+            tracing::error!(step = step_name, resource, duration_ms, result = "failed", %error, "step");
         }
     }
+    result
 }

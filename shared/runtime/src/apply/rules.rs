@@ -13,11 +13,11 @@ use domain::world::{self, Conditions, Weighted};
 use super::Applied;
 use super::groups::elb_tags;
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 use crate::observe::rules as look;
 
 /// Makes a rule, with its tags.
-pub(super) async fn create(clients: &Clients, new: &NewRule) -> Result<Applied, AwsError> {
+pub(crate) async fn create(clients: &Clients, new: &NewRule) -> Result<Applied, AwsError> {
     clients
         .elb
         .create_rule()
@@ -29,11 +29,11 @@ pub(super) async fn create(clients: &Clients, new: &NewRule) -> Result<Applied, 
         .send()
         .await
         .map(|_| Applied::Done)
-        .map_err(|error| AwsError::new("elasticloadbalancing:CreateRule", new.listener.as_str(), &error))
+        .map_err(|error| sdk_error("elasticloadbalancing:CreateRule", new.listener.as_str(), &error))
 }
 
 /// Replaces what a rule does, when it matches, or both, in one call. What is not given stays.
-pub(super) async fn modify(
+pub(crate) async fn modify(
     clients: &Clients,
     rule: &RuleArn,
     forward: Option<&Vec<Weighted>>,
@@ -48,11 +48,11 @@ pub(super) async fn modify(
         .send()
         .await
         .map(|_| Applied::Done)
-        .map_err(|error| AwsError::new("elasticloadbalancing:ModifyRule", rule.as_str(), &error))
+        .map_err(|error| sdk_error("elasticloadbalancing:ModifyRule", rule.as_str(), &error))
 }
 
 /// Gives a rule another priority. One that is taken is looked at again: the plan says whose it is.
-pub(super) async fn move_to(clients: &Clients, rule: &RuleArn, priority: u32) -> Result<Applied, AwsError> {
+pub(crate) async fn move_to(clients: &Clients, rule: &RuleArn, priority: u32) -> Result<Applied, AwsError> {
     let pair = RulePriorityPair::builder()
         .rule_arn(rule.as_str())
         .priority(i32::try_from(priority).unwrap_or(i32::MAX))
@@ -64,13 +64,13 @@ pub(super) async fn move_to(clients: &Clients, rule: &RuleArn, priority: u32) ->
         .send()
         .await
         .map(|_| Applied::Done)
-        .map_err(|error| AwsError::new("elasticloadbalancing:SetRulePriorities", rule.as_str(), &error))
+        .map_err(|error| sdk_error("elasticloadbalancing:SetRulePriorities", rule.as_str(), &error))
 }
 
 /// Deletes a rule; one that is gone is gone.
-pub(super) async fn delete(clients: &Clients, rule: &RuleArn) -> Result<Applied, AwsError> {
+pub(crate) async fn delete(clients: &Clients, rule: &RuleArn) -> Result<Applied, AwsError> {
     let answer = clients.elb.delete_rule().rule_arn(rule.as_str()).send().await;
-    match answer.map_err(|error| AwsError::new("elasticloadbalancing:DeleteRule", rule.as_str(), &error)) {
+    match answer.map_err(|error| sdk_error("elasticloadbalancing:DeleteRule", rule.as_str(), &error)) {
         Ok(_) => Ok(Applied::Done),
         Err(error) if error.is(&["RuleNotFound"]) => Ok(Applied::NotNeeded),
         Err(error) => Err(error),
@@ -78,9 +78,9 @@ pub(super) async fn delete(clients: &Clients, rule: &RuleArn) -> Result<Applied,
 }
 
 /// Reads a rule, and finds these weights. `ModifyRule` has no condition: what somebody else wrote over it shows here.
-pub(super) async fn read_back(clients: &Clients, rule: &RuleArn, forward: &[Weighted]) -> Result<Applied, AwsError> {
+pub(crate) async fn read_back(clients: &Clients, rule: &RuleArn, forward: &[Weighted]) -> Result<Applied, AwsError> {
     let answer = clients.elb.describe_rules().rule_arns(rule.as_str()).send().await;
-    let answer = answer.map_err(|error| AwsError::new(look::DESCRIBE, rule.as_str(), &error))?;
+    let answer = answer.map_err(|error| sdk_error(look::DESCRIBE, rule.as_str(), &error))?;
     let found = answer.rules().first().map(|rule| look::action(rule.actions()));
     let found = match &found {
         Some(world::Action::Forward(found)) => {

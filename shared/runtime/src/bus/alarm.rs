@@ -12,12 +12,12 @@ use tracing::Instrument;
 use super::{carry_out, ignored, insist};
 use crate::deadline::{Deadline, now};
 use crate::direct;
-use crate::errors::{AwsError, Trouble};
+use crate::errors::Trouble;
 use crate::observe::{Look, Memory, alarms};
 use crate::runner::Runner;
 
 /// Rolls back, in each service that lists the alarm, what got its weight before the alarm stood.
-pub(crate) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reason: &str) -> Result<Value, Error> {
+pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reason: &str) -> Result<Value, Error> {
     let what = format!("alarm {name}");
     let every = insist(deadline, || runner.services.every(&runner.clients)).await?;
     let listing: Vec<(ServiceName, Service)> = every
@@ -63,9 +63,10 @@ async fn suspect(
     service: &Service,
     request: &Request,
     since: Time,
-) -> Result<Result<domain::id::ReleaseId, String>, AwsError> {
+) -> Result<Result<domain::id::ReleaseId, String>, Trouble> {
     let look = Look {
         clients: &runner.clients,
+        can: &runner.can,
         listeners: &runner.listeners,
         service,
         request,
@@ -74,8 +75,8 @@ async fn suspect(
     };
     let world = match look.observe(&Memory::default()).await {
         Ok(seen) => seen.world,
-        Err(Trouble::Aws(error)) => return Err(error),
-        Err(trouble) => return Ok(Err(trouble.outcome().sentence())),
+        Err(Trouble::Refused(refusal)) => return Ok(Err(refusal.to_string())),
+        Err(trouble) => return Err(trouble),
     };
     let standing = match plans::Standing::read(service, &world, now()) {
         Ok(standing) => standing,

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::config::OnApprovalTimeout;
+use domain::event::{Event, person};
 use domain::id::{ReleaseId, ServiceName};
 use domain::refusal::Refusal;
 use domain::report::Outcome;
@@ -19,11 +20,8 @@ use lambda_runtime::Error;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-pub(crate) use alarm::alarm;
-pub(crate) use sweep::sweep;
-
-use crate::deadline::{CHANGE_NEEDS, Deadline};
-use crate::errors::AwsError;
+use crate::deadline::{CHANGE_NEEDS, Deadline, REPORT_NEEDS};
+use crate::errors::{AwsError, Trouble};
 use crate::observe::{executions, instances_of_release, tagged};
 use crate::runner::Runner;
 use crate::{direct, report};
@@ -34,15 +32,30 @@ const PAUSE: Duration = Duration::from_secs(3);
 const TRIES: usize = 20;
 
 /// A failed approval, as its event names it.
-pub(crate) struct Approval {
-    pub pipeline: String,
-    pub execution: String,
-    pub action: String,
-    pub action_execution: String,
+struct Approval {
+    pipeline: String,
+    execution: String,
+    action: String,
+    action_execution: String,
+}
+
+/// Acts on an event.
+pub(crate) async fn answer(runner: &Runner, deadline: Deadline, event: Event) -> Result<Value, Error> {
+    match event {
+        Event::ExecutionEnded { pipeline, execution, state } => {
+            execution_ended(runner, deadline, &pipeline, &execution, &state).await
+        }
+        Event::ApprovalFailed { pipeline, execution, action, action_execution } => {
+            approval_failed(runner, deadline, &Approval { pipeline, execution, action, action_execution }).await
+        }
+        Event::Alarm { name, reason } => alarm::alarm(runner, deadline, &name, &reason).await,
+        Event::Sweep => sweep::sweep(runner, deadline).await,
+        Event::Job { .. } | Event::Direct(_) => Err(Trouble::unable("answer a call as an event").into()),
+    }
 }
 
 /// A pipeline execution ended without success: what it never made product goes.
-pub(crate) async fn execution_ended(
+async fn execution_ended(
     runner: &Runner,
     deadline: Deadline,
     pipeline: &str,
@@ -58,7 +71,7 @@ pub(crate) async fn execution_ended(
 }
 
 /// An approval failed: a person rejected it, or nobody answered it in time.
-pub(crate) async fn approval_failed(runner: &Runner, deadline: Deadline, approval: &Approval) -> Result<Value, Error> {
+async fn approval_failed(runner: &Runner, deadline: Deadline, approval: &Approval) -> Result<Value, Error> {
     let Approval { pipeline, execution, action, action_execution } = approval;
     let what = format!("approval {action} of execution {execution} of {pipeline}");
     let Ok(release) = ReleaseId::new(execution) else { return Ok(ignored(&what, "its id names no release")) };
@@ -171,12 +184,16 @@ async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Re
 }
 
 /// Asks AWS again and again, until shortly before the deadline.
-async fn insist<T, F: Future<Output = Result<T, AwsError>>>(
-    deadline: Deadline,
-    ask: impl Fn() -> F,
-) -> Result<T, Error> {
+async fn insist<T, E, F>(deadline: Deadline, ask: impl Fn() -> F) -> Result<T, Error>
+where
+    E: Into<Trouble>,
+    F: Future<Output = Result<T, E>>,
+{
     for _ in 0..TRIES {
-        match ask().await {
+        let Ok(answer) = tokio::time::timeout(deadline.left().saturating_sub(REPORT_NEEDS), ask()).await else {
+            return Err("AWS hindered the event until its time was over".into());
+        };
+        match answer.map_err(Into::into) {
             Ok(answer) => return Ok(answer),
             Err(error) if deadline.has(CHANGE_NEEDS + PAUSE) => {
                 tracing::warn!(%error, "the event is hindered");
@@ -192,27 +209,4 @@ async fn insist<T, F: Future<Output = Result<T, AwsError>>>(
 fn ignored(what: &str, why: &str) -> Value {
     tracing::info!(event = what, why, "ignored");
     json!({ "status": "ignored", "reason": format!("{what}: {why}") })
-}
-
-/// A person's name from what `updatedBy` holds, an IAM ARN as a rule; `None` where nobody answered.
-fn person(updated_by: &str) -> Option<&str> {
-    let name = updated_by.rsplit(['/', ':']).next().unwrap_or(updated_by).trim();
-    (!name.is_empty()).then_some(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_person_is_named_by_the_end_of_the_arn() {
-        for (updated_by, want) in [
-            ("arn:aws:sts::123456789012:assumed-role/Dev/alice", Some("alice")),
-            ("arn:aws:iam::123456789012:user/bob", Some("bob")),
-            ("carol", Some("carol")),
-            ("", None),
-        ] {
-            assert_eq!(person(updated_by), want, "{updated_by}");
-        }
-    }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use crate::call::{Call, Patience};
-use crate::deadline::{Deadline, now};
+use crate::deadline::{Deadline, REPORT_NEEDS, now};
 use crate::errors::AwsError;
 use crate::lease::{self, Lease};
 use crate::observe::{Look, Memory, groups, instances_of_service, tagged};
@@ -42,7 +42,7 @@ enum Swept {
 }
 
 /// Sweeps every service that is configured, or that anything is tagged with.
-pub(crate) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, Error> {
+pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, Error> {
     let (every, tagged) = tokio::join!(runner.services.every(&runner.clients), tagged::everything(&runner.clients));
     let every = every.inspect_err(|error| tracing::error!(%error, "the services could not be listed"))?;
     // Without the tagging API, orphans wait for the next sweep; everything else goes on.
@@ -114,6 +114,7 @@ async fn service(
     };
     let look = Look {
         clients: &runner.clients,
+        can: &runner.can,
         listeners: &runner.listeners,
         service,
         request,
@@ -122,7 +123,9 @@ async fn service(
     };
     let told = lease::told(&runner.clients, table, &request.service).await.map_err(|error| error.to_string())?;
     let memory = Memory { told, ..Memory::default() };
-    let seen = look.observe(&memory).await.map_err(|trouble| trouble.outcome().sentence())?;
+    let time = deadline.left().saturating_sub(REPORT_NEEDS);
+    let seen = tokio::time::timeout(time, look.observe(&memory)).await;
+    let seen = seen.map_err(|_| "AWS took too long".to_owned())?.map_err(|trouble| trouble.to_string())?;
     let plan = plans::plan(request, service, &seen.world, now());
     if plan.stages.is_empty() {
         return match plan.end {
@@ -138,6 +141,7 @@ async fn service(
     }
     let call = Call {
         clients: &runner.clients,
+        can: &runner.can,
         listeners: &runner.listeners,
         table,
         service,
@@ -153,6 +157,7 @@ async fn service(
     match ended.outcome {
         Outcome::Done(..) => Ok(Swept::Worked),
         Outcome::Waiting(domain::refusal::WaitFor::Lease) => Ok(Swept::Busy),
+        Outcome::Waiting(domain::refusal::WaitFor::Aws { what }) => Err(what),
         Outcome::Waiting(_) => Ok(Swept::Worked),
         Outcome::Refused(_) | Outcome::Failed(_) => Err(ended.outcome.sentence()),
     }

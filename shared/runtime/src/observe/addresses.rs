@@ -4,10 +4,10 @@ use domain::id::{AllocationId, InstanceId};
 use domain::world::{Address, Holder};
 
 use crate::clients::Clients;
-use crate::errors::{AwsError, Trouble};
+use crate::errors::{Trouble, sdk_error};
 
 /// The addresses of the configured pool. One that does not exist is a fault of the config.
-pub(super) async fn pool(clients: &Clients, ids: &[AllocationId]) -> Result<Vec<Address>, Trouble> {
+pub(crate) async fn pool(clients: &Clients, ids: &[AllocationId]) -> Result<Vec<Address>, Trouble> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -17,13 +17,13 @@ pub(super) async fn pool(clients: &Clients, ids: &[AllocationId]) -> Result<Vec<
         .set_allocation_ids(Some(ids.iter().map(ToString::to_string).collect()))
         .send()
         .await
-        .map_err(|error| AwsError::new("ec2:DescribeAddresses", "", &error));
+        .map_err(|error| sdk_error("ec2:DescribeAddresses", "", &error));
     let answer = match answer {
         Ok(answer) => answer,
         Err(error)
             if error.is(&["InvalidAllocationID.NotFound", "InvalidAddressID.NotFound", "InvalidAddress.NotFound"]) =>
         {
-            return Err(Trouble::Account(format!(
+            return Err(Trouble::account(format!(
                 "an elastic IP of elastic_ips does not exist: {}. Take it out of the config, or allocate another",
                 error.message.trim_end_matches('.')
             )));
@@ -39,7 +39,7 @@ pub(super) async fn pool(clients: &Clients, ids: &[AllocationId]) -> Result<Vec<
     if missing.is_empty() {
         Ok(in_order)
     } else {
-        Err(Trouble::Account(format!(
+        Err(Trouble::account(format!(
             "elastic_ips names {}, which this account does not have here. Take them out of the config, or allocate others",
             missing.join(", ")
         )))

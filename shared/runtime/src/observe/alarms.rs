@@ -5,19 +5,18 @@ use aws_smithy_types::DateTime;
 use domain::time::Time;
 
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 
 /// Since when an alarm is in ALARM; `None` if it is not, or is no more.
 pub(crate) async fn in_alarm_since(clients: &Clients, name: &str) -> Result<Option<Time>, AwsError> {
-    let answer = clients
-        .cloudwatch
+    let answer = aws_sdk_cloudwatch::Client::new(&clients.config)
         .describe_alarms()
         .alarm_names(name)
         .alarm_types(AlarmType::MetricAlarm)
         .alarm_types(AlarmType::CompositeAlarm)
         .send()
         .await
-        .map_err(|error| AwsError::new("cloudwatch:DescribeAlarms", name, &error))?;
+        .map_err(|error| sdk_error("cloudwatch:DescribeAlarms", name, &error))?;
     let metric = answer
         .metric_alarms()
         .iter()

@@ -8,11 +8,11 @@ use domain::world::World;
 
 use super::PAGES;
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 use crate::together;
 
 /// How each pre-product release's execution ended, for those that are over. What cannot be asked is not over.
-pub(super) async fn over(clients: &Clients, world: &World) -> BTreeMap<String, String> {
+pub(crate) async fn over(clients: &Clients, world: &World) -> BTreeMap<String, String> {
     let tagged = world.instances.iter().map(|i| &i.tags).chain(world.groups.iter().map(|group| &group.tags));
     let asked: BTreeSet<(String, String)> = tagged.filter_map(waiting_execution).collect();
     let answers = together::all(asked.into_iter().map(|(pipeline, execution)| async move {
@@ -41,9 +41,7 @@ async fn status(clients: &Clients, pipeline: &str, execution: &str) -> Result<Op
         .pipeline_execution_id(execution)
         .send()
         .await
-        .map_err(|error| {
-            AwsError::new("codepipeline:GetPipelineExecution", format!("{pipeline}/{execution}"), &error)
-        })?;
+        .map_err(|error| sdk_error("codepipeline:GetPipelineExecution", format!("{pipeline}/{execution}"), &error))?;
     let status = answer.pipeline_execution.and_then(|execution| execution.status);
     Ok(match status {
         Some(
@@ -77,7 +75,7 @@ pub(crate) async fn approved_by(
             .set_next_token(token)
             .send()
             .await
-            .map_err(|error| AwsError::new("codepipeline:ListActionExecutions", pipeline, &error))?;
+            .map_err(|error| sdk_error("codepipeline:ListActionExecutions", pipeline, &error))?;
         // The newest come first, so an event without the action's own id finds its last attempt.
         let found = page.action_execution_details().iter().find(|detail| {
             if action_execution.is_empty() {

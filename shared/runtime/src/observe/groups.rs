@@ -7,8 +7,9 @@ use domain::id::{GroupArn, InstanceId};
 use domain::tags::Tags;
 use domain::world::{Group, GroupDetails, Health, Target};
 
+use crate::can::LookAtGroups;
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 use crate::together;
 
 const DESCRIBE: &str = "elasticloadbalancing:DescribeTargetGroups";
@@ -69,10 +70,16 @@ impl Found {
     }
 }
 
+/// The looks that only functions take whose groups stand behind no rule of ours.
+pub(crate) const LOOKS: LookAtGroups = LookAtGroups {
+    by_name: |clients, name| Box::pin(async move { Ok(by_name(clients, name).await?) }),
+    details: |clients, arns| Box::pin(details(clients, arns)),
+};
+
 /// A group by its name, if there is one.
 pub(crate) async fn by_name(clients: &Clients, name: &str) -> Result<Option<(GroupArn, GroupDetails)>, AwsError> {
     let answer = clients.elb.describe_target_groups().names(name).send().await;
-    match answer.map_err(|error| AwsError::new(DESCRIBE, name, &error)) {
+    match answer.map_err(|error| sdk_error(DESCRIBE, name, &error)) {
         Ok(answer) => Ok(answer.target_groups().first().and_then(group)),
         Err(error) if error.is(&["TargetGroupNotFound"]) => Ok(None),
         Err(error) => Err(error),
@@ -80,11 +87,11 @@ pub(crate) async fn by_name(clients: &Clients, name: &str) -> Result<Option<(Gro
 }
 
 /// What `DescribeTargetGroups` says of groups.
-pub(super) async fn details(clients: &Clients, arns: Vec<GroupArn>) -> Result<Vec<(GroupArn, GroupDetails)>, AwsError> {
+pub(crate) async fn details(clients: &Clients, arns: Vec<GroupArn>) -> Result<Vec<(GroupArn, GroupDetails)>, AwsError> {
     let batches = together::try_all(arns.chunks(BATCH).map(|batch| async move {
         let arns = batch.iter().map(ToString::to_string).collect();
         let answer = clients.elb.describe_target_groups().set_target_group_arns(Some(arns)).send().await;
-        answer.map_err(|error| AwsError::new(DESCRIBE, "", &error))
+        answer.map_err(|error| sdk_error(DESCRIBE, "", &error))
     }));
     Ok(batches.await?.iter().flat_map(|answer| answer.target_groups()).filter_map(group).collect())
 }
@@ -107,7 +114,7 @@ pub(crate) async fn tags<'a>(
     let batches = together::try_all(arns.chunks(BATCH).map(|batch| async move {
         let arns = batch.iter().map(|arn| (*arn).to_owned()).collect();
         let answer = clients.elb.describe_tags().set_resource_arns(Some(arns)).send().await;
-        answer.map_err(|error| AwsError::new("elasticloadbalancing:DescribeTags", "", &error))
+        answer.map_err(|error| sdk_error("elasticloadbalancing:DescribeTags", "", &error))
     }));
     let mut read = BTreeMap::new();
     for described in batches.await?.iter().flat_map(|answer| answer.tag_descriptions()) {
@@ -123,11 +130,11 @@ pub(crate) async fn tags<'a>(
 }
 
 /// The targets of groups.
-pub(super) async fn targets(clients: &Clients, arns: &[GroupArn]) -> Result<BTreeMap<GroupArn, Vec<Target>>, AwsError> {
+pub(crate) async fn targets(clients: &Clients, arns: &[GroupArn]) -> Result<BTreeMap<GroupArn, Vec<Target>>, AwsError> {
     let each = together::try_all(arns.iter().map(|arn| async move {
         let answer = clients.elb.describe_target_health().target_group_arn(arn.as_str()).send().await;
         let answer =
-            answer.map_err(|error| AwsError::new("elasticloadbalancing:DescribeTargetHealth", arn.as_str(), &error))?;
+            answer.map_err(|error| sdk_error("elasticloadbalancing:DescribeTargetHealth", arn.as_str(), &error))?;
         let mut targets: Vec<Target> = answer.target_health_descriptions().iter().filter_map(target).collect();
         targets.sort_by(|a, b| (&a.instance, a.port).cmp(&(&b.instance, b.port)));
         Ok((arn.clone(), targets))
@@ -156,35 +163,6 @@ fn health(described: &TargetHealthDescription) -> Health {
                 .and_then(|health| health.description().or_else(|| health.reason().map(|reason| reason.as_str())))
                 .filter(|why| !why.is_empty());
             Health::Not(why.map_or_else(|| state.to_owned(), |why| format!("{state}, {why}")))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealth};
-
-    use super::*;
-
-    #[test]
-    fn a_sick_target_says_why() {
-        let described = |state: &str, description: Option<&str>| {
-            TargetHealthDescription::builder()
-                .target(TargetDescription::builder().id("i-0a").port(8080).build())
-                .target_health(
-                    TargetHealth::builder().state(state.into()).set_description(description.map(str::to_owned)).build(),
-                )
-                .build()
-        };
-        let codes = "Health checks failed with these codes: [502]";
-        for (state, description, want) in [
-            ("healthy", None, Health::Healthy),
-            ("draining", Some("Target deregistration is in progress"), Health::Draining),
-            ("unhealthy.draining", None, Health::Draining),
-            ("unhealthy", Some(codes), Health::Not(format!("unhealthy, {codes}"))),
-            ("a state of tomorrow", None, Health::Not("a state of tomorrow".into())),
-        ] {
-            assert_eq!(target(&described(state, description)).unwrap().health, want, "{state}");
         }
     }
 }

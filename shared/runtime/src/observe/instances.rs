@@ -11,7 +11,7 @@ use domain::world::{Instance, InstanceState, Readiness};
 
 use super::PAGES;
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
 /// How many instances a page holds; the most that EC2 gives.
@@ -41,7 +41,7 @@ async fn tagged(clients: &Clients, key: &str, value: &str) -> Result<Vec<Instanc
             .set_next_token(token)
             .send()
             .await
-            .map_err(|error| AwsError::new(DESCRIBE, "", &error))?;
+            .map_err(|error| sdk_error(DESCRIBE, "", &error))?;
         instances.extend(page.reservations().iter().flat_map(|r| r.instances()).filter_map(instance));
         token = page.next_token.filter(|token| !token.is_empty());
         if token.is_none() {
@@ -83,7 +83,7 @@ fn ec2_tags(tags: &[aws_sdk_ec2::types::Tag]) -> Tags {
 }
 
 /// How far running instances have come, as far as `ready_when` asks.
-pub(super) async fn readiness(
+pub(crate) async fn readiness(
     clients: &Clients,
     instances: &[&Instance],
     ready_when: ReadyWhen,
@@ -102,7 +102,7 @@ pub(super) async fn readiness(
 
 async fn status_ok(clients: &Clients, ids: Vec<String>) -> Result<BTreeMap<InstanceId, Readiness>, AwsError> {
     let answer = clients.ec2.describe_instance_status().set_instance_ids(Some(ids)).send().await;
-    let answer = match answer.map_err(|error| AwsError::new("ec2:DescribeInstanceStatus", "", &error)) {
+    let answer = match answer.map_err(|error| sdk_error("ec2:DescribeInstanceStatus", "", &error)) {
         Ok(answer) => answer,
         // A new instance is not known everywhere at once: nobody is ready yet.
         Err(error) if error.is(&["InvalidInstanceID.NotFound"]) => return Ok(BTreeMap::new()),
@@ -128,7 +128,7 @@ async fn ssm_online(clients: &Clients, ids: Vec<String>) -> Result<BTreeMap<Inst
         .max_results(50)
         .send()
         .await
-        .map_err(|error| AwsError::new(action, "", &error))?;
+        .map_err(|error| sdk_error(action, "", &error))?;
     let online = answer.instance_information_list().iter().filter_map(|agent| {
         let ssm_online = agent.ping_status() == Some(&PingStatus::Online);
         Some((InstanceId::new(agent.instance_id()?), Readiness { status_ok: false, ssm_online }))

@@ -8,12 +8,12 @@ use domain::id::{ImageId, SubnetId};
 use domain::world::{Image, LaunchFacts, Secret, Subnet};
 
 use crate::clients::Clients;
-use crate::errors::{AwsError, Kind};
+use crate::errors::{AwsError, Kind, sdk_error};
 
 const GET_PARAMETER: &str = "ssm:GetParameter";
 
 /// Reads them side by side.
-pub(super) async fn facts(clients: &Clients, service: &Service) -> Result<LaunchFacts, AwsError> {
+pub(crate) async fn facts(clients: &Clients, service: &Service) -> Result<LaunchFacts, AwsError> {
     let (subnets, image, user_data) = tokio::join!(
         subnets(clients, &service.subnets),
         image(clients, &service.ami),
@@ -32,7 +32,7 @@ async fn subnets(clients: &Clients, ids: &[SubnetId]) -> Result<BTreeMap<SubnetI
         .filters(filter)
         .send()
         .await
-        .map_err(|error| AwsError::new("ec2:DescribeSubnets", "", &error))?;
+        .map_err(|error| sdk_error("ec2:DescribeSubnets", "", &error))?;
     let subnet = |subnet: &aws_sdk_ec2::types::Subnet| {
         let facts = Subnet {
             vpc: subnet.vpc_id().unwrap_or_default().to_owned(),
@@ -52,9 +52,9 @@ async fn image(clients: &Clients, ami: &Ami) -> Result<Result<Image, String>, Aw
         },
     };
     let answer = clients.ec2.describe_images().image_ids(&id).send().await;
-    let answer = match answer.map_err(|error| AwsError::new("ec2:DescribeImages", id.as_str(), &error)) {
+    let answer = match answer.map_err(|error| sdk_error("ec2:DescribeImages", id.as_str(), &error)) {
         Ok(answer) => answer,
-        Err(error) if matches!(error.kind(), Kind::NotThere) || error.is(&["InvalidAMIID.Unavailable"]) => {
+        Err(error) if matches!(error.kind, Kind::NotThere) || error.is(&["InvalidAMIID.Unavailable"]) => {
             return Ok(Err(format!("the AMI {id} does not exist here, or is not shared with this account")));
         }
         Err(error) => return Err(error),
@@ -88,7 +88,7 @@ async fn user_data(
 /// An SSM parameter's value, decrypted; or why there is none.
 async fn parameter(clients: &Clients, name: &str) -> Result<Result<String, String>, AwsError> {
     let answer = clients.ssm.get_parameter().name(name).with_decryption(true).send().await;
-    match answer.map_err(|error| AwsError::new(GET_PARAMETER, name, &error)) {
+    match answer.map_err(|error| sdk_error(GET_PARAMETER, name, &error)) {
         Ok(answer) => Ok(answer
             .parameter
             .and_then(|parameter| parameter.value)

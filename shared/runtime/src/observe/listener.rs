@@ -10,7 +10,7 @@ use domain::world::Listener;
 use tokio::time::Instant;
 
 use crate::clients::Clients;
-use crate::errors::{AwsError, Trouble};
+use crate::errors::{Trouble, sdk_error};
 
 const LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
 const BALANCERS: &str = "elasticloadbalancing:DescribeLoadBalancers";
@@ -37,7 +37,7 @@ impl ListenerCache {
 
 async fn look(clients: &Clients, arn: &ListenerArn) -> Result<Listener, Trouble> {
     // The load balancer's ARN can be read off the listener's, so both are asked at once.
-    let (listener, balancer) = match balancer_arn(arn) {
+    let (listener, balancer) = match arn.load_balancer() {
         Some(balancer_arn) => {
             let (listener, balancer) =
                 tokio::join!(describe_listener(clients, arn), describe_balancer(clients, &balancer_arn));
@@ -59,48 +59,26 @@ async fn look(clients: &Clients, arn: &ListenerArn) -> Result<Listener, Trouble>
     })
 }
 
-/// `…:loadbalancer/app/web/1` of the listener `…:listener/app/web/1/2`.
-fn balancer_arn(listener: &ListenerArn) -> Option<String> {
-    let (balancer, _) = listener.as_str().rsplit_once('/')?;
-    let (before, path) = balancer.split_once(":listener/")?;
-    Some(format!("{before}:loadbalancer/{path}"))
-}
-
 async fn describe_listener(clients: &Clients, arn: &ListenerArn) -> Result<types::Listener, Trouble> {
     let answer = clients.elb.describe_listeners().listener_arns(arn.as_str()).send().await;
-    let listeners = match answer.map_err(|error| AwsError::new(LISTENERS, arn.as_str(), &error)) {
+    let listeners = match answer.map_err(|error| sdk_error(LISTENERS, arn.as_str(), &error)) {
         Ok(answer) => answer.listeners.unwrap_or_default(),
         Err(error) if error.is(&["ListenerNotFound"]) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let listener = listeners.into_iter().next();
-    listener.ok_or_else(|| Trouble::Account(format!("listener {arn} does not exist. Look at listener_arn")))
+    listener.ok_or_else(|| Trouble::account(format!("listener {arn} does not exist. Look at listener_arn")))
 }
 
 async fn describe_balancer(clients: &Clients, arn: &str) -> Result<types::LoadBalancer, Trouble> {
     let answer = clients.elb.describe_load_balancers().load_balancer_arns(arn).send().await;
-    let balancers = match answer.map_err(|error| AwsError::new(BALANCERS, arn, &error)) {
+    let balancers = match answer.map_err(|error| sdk_error(BALANCERS, arn, &error)) {
         Ok(answer) => answer.load_balancers.unwrap_or_default(),
         Err(error) if error.is(&["LoadBalancerNotFound"]) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let balancer = balancers.into_iter().next();
     balancer.ok_or_else(|| {
-        Trouble::Account(format!("the listener's load balancer {arn} does not exist. Look at listener_arn"))
+        Trouble::account(format!("the listener's load balancer {arn} does not exist. Look at listener_arn"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listener_names_its_load_balancer() {
-        let listener = ListenerArn::new("arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/11/22");
-        assert_eq!(
-            balancer_arn(&listener).as_deref(),
-            Some("arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/web/11")
-        );
-        assert_eq!(balancer_arn(&ListenerArn::new("nonsense")), None);
-    }
 }

@@ -3,12 +3,12 @@
 //! In two rounds, the calls of each side by side: first what the config names, then what the first round found. Groups that
 //! only their releases' names lead to may take a third.
 
-mod addresses;
+pub(crate) mod addresses;
 pub(crate) mod alarms;
 pub(crate) mod executions;
 pub(crate) mod groups;
-mod instances;
-mod launch;
+pub(crate) mod instances;
+pub(crate) mod launch;
 mod listener;
 mod names;
 pub(crate) mod rules;
@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::config::Service;
 use domain::id::{GroupArn, ReleaseId, SubnetId, group_name};
+use domain::refusal::WaitFor;
 use domain::request::{Request, Verb};
 use domain::tags::Read;
 use domain::time::Time;
@@ -27,9 +28,10 @@ pub(crate) use instances::of_release as instances_of_release;
 pub(crate) use instances::of_service as instances_of_service;
 pub(crate) use listener::ListenerCache;
 
+use crate::can::Abilities;
 use crate::clients::Clients;
 use crate::errors::{AwsError, Trouble};
-use crate::together;
+use crate::together::{self, Boxed};
 
 /// How often a look is begun again because what it found went away while it looked.
 const LOOKS: usize = 4;
@@ -39,6 +41,7 @@ const PAGES: usize = 100;
 /// What a look is about.
 pub(crate) struct Look<'a> {
     pub clients: &'a Clients,
+    pub can: &'a Abilities,
     pub listeners: &'a ListenerCache,
     pub service: &'a Service,
     pub request: &'a Request,
@@ -70,9 +73,9 @@ enum Halt {
     Trouble(Trouble),
 }
 
-impl From<AwsError> for Halt {
-    fn from(error: AwsError) -> Self {
-        Self::Trouble(Trouble::Aws(error))
+impl<T: Into<Trouble>> From<T> for Halt {
+    fn from(trouble: T) -> Self {
+        Self::Trouble(trouble.into())
     }
 }
 
@@ -86,10 +89,12 @@ impl Look<'_> {
                 Err(Halt::Trouble(trouble)) => return Err(trouble),
             }
         }
-        Err(Trouble::Account(format!(
-            "the target groups and rules of {} come and go while they are looked at: somebody else changes them. Call again",
-            self.service.name
-        )))
+        Err(Trouble::Later(WaitFor::Aws {
+            what: format!(
+                "the target groups and rules of {} to stand still: they come and go while they are looked at",
+                self.service.name
+            ),
+        }))
     }
 
     async fn once(&self, memory: &Memory) -> Result<Seen, Halt> {
@@ -98,16 +103,21 @@ impl Look<'_> {
         let own_name = own_name.filter(|_| scope.own_group);
 
         // Round 1: what the config and the call name.
+        let looks = &self.can.looks;
+        let own_group = own_name.as_deref().map(|name| able(looks.groups, |look| (look.by_name)(clients, name)));
+        let listener = (scope.listener || scope.launch)
+            .then(|| able(looks.listener, |look| look(self.listeners, clients, &service.listener_arn)));
+        let addresses = scope.addresses.then(|| able(looks.addresses, |look| look(clients, &service.elastic_ips)));
         let (instances, rules, own_group, listener, addresses, names) = tokio::join!(
             instances::of_service(clients, &service.name),
             rules::of_listener(clients, &service.listener_arn),
-            together::maybe(own_name.as_deref().map(|name| groups::by_name(clients, name))),
-            together::maybe((scope.listener || scope.launch).then(|| self.listeners.look(clients, &service.listener_arn))),
-            together::maybe(scope.addresses.then(|| addresses::pool(clients, &service.elastic_ips))),
+            together::maybe(own_group),
+            together::maybe(listener),
+            together::maybe(addresses),
             names::all(clients, service.dns.as_ref()),
         );
         let (instances, rules, own_group) = (instances?, rules?, own_group?.flatten());
-        let (listener, addresses) = (listener.map_err(Halt::Trouble)?, addresses.map_err(Halt::Trouble)?);
+        let (listener, addresses) = (listener?, addresses?);
         let (names, unseen) = self.names(names)?;
         let rules: Vec<Rule> = rules.into_iter().filter(|rule| self.may_concern(rule)).collect();
         let mut found = groups::Found::default();
@@ -123,16 +133,26 @@ impl Look<'_> {
         let rule_arns: Vec<&str> = rules.iter().map(|rule| rule.arn.as_str()).collect();
         let first: Vec<GroupArn> = found.arns();
         let releases = instances_of(&instances, self.request.release.as_ref());
+        let undescribed = if scope.group_details { found.without_details() } else { Vec::new() };
+        let details = (!undescribed.is_empty()).then(|| {
+            able(looks.groups, |look| Box::pin(async move { Ok((look.details)(clients, undescribed).await) }))
+        });
+        let named = by_name.iter().map(|name| able(looks.groups, |look| (look.by_name)(clients, name)));
+        let launch = scope.launch.then(|| able(looks.launch, |look| look(clients, service)));
+        let readiness =
+            scope.readiness.then(|| able(looks.readiness, |look| look(clients, &releases, service.ready_when)));
         let (tags, health, details, named, launch, readiness) = tokio::join!(
             groups::tags(clients, rule_arns.iter().copied().chain(first.iter().map(GroupArn::as_str))),
             groups::targets(clients, &first),
-            groups::details(clients, if scope.group_details { found.without_details() } else { Vec::new() }),
-            together::try_all(by_name.iter().map(|name| groups::by_name(clients, name))),
-            async { if scope.launch { Some(launch::facts(clients, service).await) } else { None } },
-            together::maybe(scope.readiness.then(|| instances::readiness(clients, &releases, service.ready_when))),
+            together::maybe(details),
+            together::try_all(named),
+            together::maybe(launch),
+            together::maybe(readiness),
         );
         let (mut tags, mut health) = (again_if_gone(tags)?, again_if_gone(health)?);
-        found.describe(again_if_gone(details)?);
+        if let Some(details) = details? {
+            found.describe(again_if_gone(details)?);
+        }
         let second: Vec<GroupArn> = named?
             .into_iter()
             .flatten()
@@ -168,13 +188,14 @@ impl Look<'_> {
             instances,
             addresses: addresses.unwrap_or_default(),
             names,
-            launch: launch.transpose()?,
+            launch: launch?,
             no_capacity: memory.no_capacity.clone(),
             executions_over: BTreeMap::new(),
             told: memory.told.clone(),
         };
         if self.request.verb == Verb::Sweep {
-            world.executions_over = executions::over(clients, &world).await;
+            let Some(over) = looks.executions else { return Err(Trouble::unable("ask for executions").into()) };
+            world.executions_over = over(clients, &world).await;
         }
         Ok(Seen { world, unseen })
     }
@@ -231,6 +252,17 @@ impl Look<'_> {
             releases.iter().map(|release| group_name(&self.service.name, release)).collect();
         names.extend(self.listed_groups.iter().cloned());
         names.into_iter().filter(|name| own_name != Some(name) && !found.has_name(name)).collect()
+    }
+}
+
+/// Starts a look that not every function can take.
+fn able<'a, L, T: Send + 'a>(
+    look: Option<L>,
+    start: impl FnOnce(L) -> Boxed<'a, Result<T, Trouble>>,
+) -> Boxed<'a, Result<T, Trouble>> {
+    match look {
+        Some(look) => start(look),
+        None => Box::pin(async { Err(Trouble::unable("look at what the call needs to know")) }),
     }
 }
 

@@ -5,7 +5,7 @@ use domain::config::Dns;
 use domain::world::Record;
 
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 use crate::together;
 
 const LIST: &str = "route53:ListResourceRecordSets";
@@ -29,7 +29,7 @@ async fn one(clients: &Clients, zone: &str, name: &str) -> Result<Option<Record>
         .max_items(FIRST_FEW)
         .send()
         .await
-        .map_err(|error| AwsError::new(LIST, format!("hosted zone {zone}"), &error))?;
+        .map_err(|error| sdk_error(LIST, format!("hosted zone {zone}"), &error))?;
     Ok(answer.resource_record_sets().iter().find(|set| is_plain_address(set, name)).map(record))
 }
 

@@ -9,7 +9,7 @@ use domain::world::{Action, Conditions, Rule, Weighted};
 
 use super::PAGES;
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 
 pub(crate) const DESCRIBE: &str = "elasticloadbalancing:DescribeRules";
 /// The most rules that ELB gives in a page.
@@ -27,7 +27,7 @@ pub(super) async fn of_listener(clients: &Clients, listener: &ListenerArn) -> Re
             .set_marker(marker)
             .send()
             .await
-            .map_err(|error| AwsError::new(DESCRIBE, listener.as_str(), &error))?;
+            .map_err(|error| sdk_error(DESCRIBE, listener.as_str(), &error))?;
         rules.extend(page.rules().iter().filter_map(rule));
         marker = page.next_marker.filter(|marker| !marker.is_empty());
         if marker.is_none() {
@@ -97,49 +97,4 @@ fn conditions(conditions: &[types::RuleCondition]) -> Conditions {
         }
     }
     read
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_elasticloadbalancingv2::types::{
-        Action as ElbAction, ActionTypeEnum, ForwardActionConfig, HostHeaderConditionConfig, RuleCondition,
-        TargetGroupTuple,
-    };
-
-    use super::*;
-
-    #[test]
-    fn a_plain_forward_gets_everything() {
-        let plain = ElbAction::builder().r#type(ActionTypeEnum::Forward).target_group_arn("arn:tg/a").build();
-        let want = Action::Forward(vec![Weighted { group: GroupArn::new("arn:tg/a"), weight: 1 }]);
-        assert_eq!(action(&[plain]), want);
-    }
-
-    #[test]
-    fn weights_are_read_and_other_actions_named() {
-        let tuple = |arn: &str, weight| TargetGroupTuple::builder().target_group_arn(arn).weight(weight).build();
-        let forward = ElbAction::builder()
-            .r#type(ActionTypeEnum::Forward)
-            .forward_config(
-                ForwardActionConfig::builder().target_groups(tuple("a", 0)).target_groups(tuple("b", 100)).build(),
-            )
-            .build();
-        let want = [("a", 0), ("b", 100)].map(|(group, weight)| Weighted { group: GroupArn::new(group), weight });
-        assert_eq!(action(std::slice::from_ref(&forward)), Action::Forward(want.to_vec()));
-        let login = ElbAction::builder().r#type(ActionTypeEnum::AuthenticateOidc).build();
-        assert_eq!(action(&[login, forward]), Action::Other("authenticate-oidc then forward".into()));
-        assert_eq!(action(&[]), Action::Other(String::new()));
-    }
-
-    #[test]
-    fn conditions_that_are_not_ours_are_named() {
-        let host = RuleCondition::builder()
-            .field("host-header")
-            .host_header_config(HostHeaderConditionConfig::builder().values("m.example.com").build())
-            .build();
-        let header = RuleCondition::builder().field("http-header").build();
-        let read = conditions(&[host, header]);
-        assert_eq!(read.hosts, BTreeSet::from(["m.example.com".to_owned()]));
-        assert_eq!(read.others, BTreeSet::from(["http-header".to_owned()]));
-    }
 }

@@ -8,7 +8,7 @@ use domain::tags;
 
 use super::PAGES;
 use crate::clients::Clients;
-use crate::errors::AwsError;
+use crate::errors::{AwsError, sdk_error};
 
 const GET: &str = "tag:GetResources";
 const GROUPS: &str = "elasticloadbalancing:targetgroup";
@@ -40,10 +40,10 @@ async fn resources(
     kinds: &[&str],
 ) -> Result<Vec<(String, String)>, AwsError> {
     let filter = TagFilter::builder().key(key).set_values(value.map(|value| vec![value.to_owned()])).build();
+    let tagging = aws_sdk_resourcegroupstagging::Client::new(&clients.config);
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..PAGES {
-        let page = clients
-            .tagging
+        let page = tagging
             .get_resources()
             .tag_filters(filter.clone())
             .set_resource_type_filters(Some(kinds.iter().map(|kind| (*kind).to_owned()).collect()))
@@ -51,7 +51,7 @@ async fn resources(
             .set_pagination_token(token)
             .send()
             .await
-            .map_err(|error| AwsError::new(GET, "", &error))?;
+            .map_err(|error| sdk_error(GET, "", &error))?;
         for listed in page.resource_tag_mapping_list() {
             let service = listed.tags().iter().find(|tag| tag.key() == tags::SERVICE).map(|tag| tag.value().to_owned());
             if let (Some(arn), Some(service)) = (listed.resource_arn(), service) {
