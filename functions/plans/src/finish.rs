@@ -46,7 +46,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     let goes: Vec<&ReleaseId> = retired.chain(standing.others(Some(release), Role::Rejected)).collect();
     let together = Together::next(standing, request, goes.iter().copied());
     let concerns = told::daily(standing, together.concerns());
-    together.plan(|left| End::Done(done(standing, release, go::left_lines(left)))).after(concerns)
+    together.plan(|left| End::Done(done(standing, release, go::left_lines(left)))).then(concerns)
 }
 
 /// An adopted group leaves the rule, and is otherwise never touched.
@@ -72,7 +72,11 @@ fn not_product(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
 
 fn done(standing: &Standing<'_>, release: &ReleaseId, left: Vec<String>) -> Done {
     let mut done = Done {
-        headline: format!("release {release} is kept: what was before it is gone"),
+        headline: if left.is_empty() {
+            format!("release {release} is kept: what was before it is gone")
+        } else {
+            format!("release {release} is kept, and not all that was before it could go")
+        },
         lines: left,
         next: vec!["A rollback is no longer possible; the next release is the way forward.".to_owned()],
         ..Done::default()

@@ -11,6 +11,7 @@ mod names;
 mod promote;
 mod provision;
 mod register;
+mod rejection;
 mod remove;
 mod rollback;
 mod standing;

@@ -1,14 +1,13 @@
 //! What every call puts right before its own row: rejected releases lose what they serve, tags and names follow traffic.
 
 use domain::plan::{End, Plan, Stage, Step};
-use domain::report;
 use domain::request::{Request, Verb};
 use domain::tags::{self, Read, Role, Tags, WhichRule};
-use domain::world::{Health, Weighted, weights_hash};
+use domain::world::{Weighted, weights_hash};
 
-use crate::names;
 use crate::standing::{Share, Standing, Traffic, Who, forward};
 use crate::told::Concern;
+use crate::{names, rejection};
 use domain::id::ReleaseId;
 
 /// All of the weight. The others have 0.
@@ -190,21 +189,8 @@ pub fn tell_rejected(
     }
     let product = standing.product_share().filter(|share| share.who != Who::Release(release.clone()));
     let product = product.map(|share| share.who.to_string());
-    let mut notice = report::rejected(request, release, reason, product.as_deref());
+    let mut notice = rejection::notice(standing, request, release, reason, product.as_deref());
     notice.lines.extend(more);
-    notice.lines.extend(not_healthy(standing, release));
+    notice.lines.extend(rejection::not_healthy(standing, release));
     vec![Stage::stop(vec![Step::Tell(Box::new(notice))]), Stage::follow(tag_told(standing, release))]
-}
-
-/// What is wrong with a release's targets, a sentence each.
-pub fn not_healthy(standing: &Standing<'_>, release: &ReleaseId) -> Vec<String> {
-    let targets = standing.releases.get(release).and_then(|r| r.group).and_then(|g| g.targets.as_ref());
-    targets
-        .into_iter()
-        .flatten()
-        .filter_map(|target| match &target.health {
-            Health::Not(why) => Some(format!("{}: {why}", target.instance)),
-            Health::Healthy | Health::Draining => None,
-        })
-        .collect()
 }

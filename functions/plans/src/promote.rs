@@ -9,6 +9,7 @@ use domain::world::{Conditions, Rule, Weighted};
 
 use crate::mend::{self, ALL};
 use crate::names;
+use crate::rejection;
 use crate::standing::{ProductRule, Share, Standing, Traffic, Who};
 
 /// How much longer than their step or bake weights may stand before a promotion counts as left by whoever began it.
@@ -62,7 +63,7 @@ pub fn refuse_rejected(standing: &Standing<'_>, release: &ReleaseId) -> Option<P
     standing.is_rejected(release).then(|| {
         let refusal = Refusal::Rejected { release: release.clone(), reason: standing.reason(release) };
         Plan::only(End::Refuse(refusal))
-            .after(crate::told::daily(standing, mend::serves_on(standing).into_iter().collect()))
+            .then(crate::told::daily(standing, mend::serves_on(standing).into_iter().collect()))
     })
 }
 
@@ -108,7 +109,7 @@ fn not_healthy_enough(standing: &Standing<'_>, request: &Request, release: &Rele
         return None;
     }
     let mut missing = format!("{healthy} of {wanted} are healthy");
-    for why in mend::not_healthy(standing, release) {
+    for why in rejection::not_healthy(standing, release) {
         missing.push_str(&format!("; {why}"));
     }
     Some(wait_for_health(standing, request, release, missing))

@@ -6,7 +6,6 @@ use domain::config::{Ami, ReadyWhen};
 use domain::id::{InstanceId, ReleaseId, SubnetId, short_hash};
 use domain::plan::{Done, End, Launch, Plan, Stage, Step};
 use domain::refusal::{Failure, Refusal, WaitFor};
-use domain::report;
 use domain::request::Request;
 use domain::tags::{self, Read, Role};
 use domain::world::{Holder, Image, Instance, InstanceState, LaunchFacts, Listener, Secret};
@@ -14,7 +13,7 @@ use domain::world::{Holder, Image, Instance, InstanceState, LaunchFacts, Listene
 use crate::addresses::{Addresses, NotEnough};
 use crate::promote::{refuse_rejected, wait_for_promotion};
 use crate::standing::{Release, Standing, Traffic, Who};
-use crate::{mend, names};
+use crate::{mend, names, rejection};
 
 /// Plans a provision of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
@@ -269,7 +268,7 @@ fn give_up(
     }
     let reason = failure.to_string();
     let mut notice =
-        report::rejected(request, release, "it did not get its servers", standing.product_name().as_deref());
+        rejection::notice(standing, request, release, "it did not get its servers", standing.product_name().as_deref());
     notice.status = domain::notice::Status::Failed;
     notice.lines.insert(0, reason.clone());
     let mut stages = vec![

@@ -12,7 +12,7 @@ use crate::standing::{Standing, Traffic};
 use crate::{mend, names, told};
 
 /// Why the releases of a removed service go; a call that was cut off is recognised by it.
-const REASON: &str = "the service was removed";
+pub const REASON: &str = "the service was removed";
 
 /// Plans a `remove` of the service whose product is this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
@@ -54,19 +54,17 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     let names = names::remove(standing);
     let goes: Vec<&ReleaseId> = standing.releases.keys().filter(|id| standing.stands(id)).collect();
     let together = Together::next(standing, request, goes.into_iter());
-    let mut before = told::daily(standing, together.concerns());
-    if !names.is_empty() {
-        before.push(Stage::stop(names));
-    }
-    together.plan(|left| End::Done(gone(standing, go::left_lines(left)))).after(before)
+    let concerns = told::daily(standing, together.concerns());
+    together.plan(|left| End::Done(gone(standing, go::left_lines(left)))).after(vec![Stage::stop(names)]).then(concerns)
 }
 
 fn gone(standing: &Standing<'_>, left: Vec<String>) -> Done {
     Done {
-        headline: format!(
-            "service {} is removed: its rules, groups, servers and names are gone",
-            standing.service.name
-        ),
+        headline: if left.is_empty() {
+            format!("service {} is removed: its rules, groups, servers and names are gone", standing.service.name)
+        } else {
+            format!("service {} is out of its rules, and not all of it could go", standing.service.name)
+        },
         lines: left,
         next: vec!["Take its config out of the functions' environment or parameters.".to_owned()],
         ..Done::default()

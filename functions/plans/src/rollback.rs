@@ -8,6 +8,7 @@ use domain::tags::{self, Role, WhichRule};
 
 use crate::go::{self, Together};
 use crate::mend;
+use crate::rejection;
 use crate::standing::{Share, Standing, Traffic, Who};
 use crate::told;
 
@@ -67,14 +68,14 @@ fn switch_back(standing: &Standing<'_>, request: &Request, release: &ReleaseId, 
     let mut lines = vec![format!("Product is {} again, in one change of the product rule.", back.share.who)];
     if !back.full {
         lines.push(format!(
-            "Only {} of its {} servers are healthy: that is no fewer than the bad release had, so it took over. Look at it now.",
-            back.healthy, back.asked
+            "Only {} of the {} servers of {} are healthy: that is no fewer than {release} had, so it took over. Look at it now.",
+            back.healthy, back.asked, back.share.who
         ));
     }
-    let mut notice = domain::report::rejected(request, release, reason, Some(&back.share.who.to_string()));
+    let mut notice = rejection::notice(standing, request, release, reason, Some(&back.share.who.to_string()));
+    lines.push(rejection::becomes_of_it(standing, request, release));
     notice.lines = lines;
-    notice.lines.push(format!("The servers of {release} are drained and terminated next."));
-    notice.lines.extend(mend::not_healthy(standing, release));
+    notice.lines.extend(rejection::not_healthy(standing, release));
     // Tried once, then on: a throttled tag must not keep customers on a bad release.
     let tag = Stage::follow(mend::tag_rejected(standing, release, reason));
     let mut stages = vec![tag];
@@ -92,10 +93,10 @@ fn why_not(standing: &Standing<'_>, own: &Share<'_>) -> String {
         [] => "no other release stands behind the product rule".to_owned(),
         [other] if mend::is_rejected(standing, other) => format!("{} was rejected before", other.who),
         [other, ..] => format!(
-            "{} has {} healthy servers of {}, this one has {}",
-            other.who,
+            "{} of the {} servers of {} are healthy, this one has {}",
             other.group.healthy(),
             standing.asked(&other.who),
+            other.who,
             own.group.healthy()
         ),
     }
@@ -127,7 +128,7 @@ fn rejected(standing: &Standing<'_>, request: &Request, release: &ReleaseId, sco
         // Mending found nothing that could take over.
         let refusal = Refusal::NothingToGoBackTo { release: release.clone(), why: why_not(standing, own) };
         return Plan::only(End::Refuse(refusal))
-            .after(told::daily(standing, mend::serves_on(standing).into_iter().collect()));
+            .then(told::daily(standing, mend::serves_on(standing).into_iter().collect()));
     }
     if scope != RollbackScope::ToTheEnd {
         let reason = standing.reason(release).unwrap_or_else(|| "rejected".to_owned());
@@ -136,7 +137,7 @@ fn rejected(standing: &Standing<'_>, request: &Request, release: &ReleaseId, sco
     }
     let together = Together::next(standing, request, std::iter::once(release));
     let concerns = told::daily(standing, together.concerns());
-    together.plan(|left| End::Done(gone(standing, release, go::left_lines(left), false))).after(concerns)
+    together.plan(|left| End::Done(gone(standing, release, go::left_lines(left), false))).then(concerns)
 }
 
 fn gone(standing: &Standing<'_>, release: &ReleaseId, left: Vec<String>, sweep_next: bool) -> Done {

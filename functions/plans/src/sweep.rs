@@ -7,6 +7,7 @@ use domain::tags::{Role, WhichRule};
 
 use crate::go::Together;
 use crate::mend;
+use crate::rejection;
 use crate::standing::{Standing, Traffic, Who};
 use crate::told::{self, Concern};
 
@@ -30,7 +31,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
     let told = told::daily(standing, concerns);
     let name = &standing.service.name;
     let end = |_: &_| End::Done(Done { headline: format!("{name} is swept"), ..Done::default() });
-    together.plan(end).after(told)
+    together.plan(end).then(told)
 }
 
 /// Whether a release is to go: rejected, or retired and out of a rule that sends another one traffic.
@@ -83,12 +84,12 @@ fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
         return None;
     }
     let lines = match &share.who {
-        Who::Release(release) => mend::not_healthy(standing, release),
+        Who::Release(release) => rejection::not_healthy(standing, release),
         Who::Adopted => Vec::new(),
     };
     Some(Concern {
         kind: "product-unhealthy",
-        headline: format!("product has {healthy} healthy servers of {asked} ({})", share.who),
+        headline: format!("product has {healthy} of {asked} servers healthy ({})", share.who),
         lines,
         next: vec![
             "Look at its servers; nothing was changed. A rollback is possible while the way back stands.".to_owned(),
@@ -105,7 +106,7 @@ fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
     }
     Some(Concern {
         kind: "way-back-unhealthy",
-        headline: format!("{}, the way back, has {healthy} healthy servers of {asked}", back.who),
+        headline: format!("{}, the way back, has {healthy} of {asked} servers healthy", back.who),
         lines: vec!["A rollback might be refused now.".to_owned()],
         next: vec![
             "Look at its servers, or keep the product release with teardown ({\"action\":\"finish\"}).".to_owned(),

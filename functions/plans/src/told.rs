@@ -12,6 +12,8 @@ use domain::world::{Rule, World};
 use crate::standing::Standing;
 
 const DAY_SECONDS: i64 = 86_400;
+/// As many kinds, each with its time, fit into a tag's 255 characters.
+const KINDS_REMEMBERED: usize = 5;
 
 /// One thing that people have to know while it lasts.
 pub struct Concern {
@@ -51,7 +53,7 @@ fn tell(service: &Service, world: &World, now: Time, rule: Option<&Rule>, concer
             status: Status::Attention,
             headline: concern.headline,
             lines: concern.lines,
-            look: Vec::new(),
+            look: service.product.host.iter().map(|host| ("Product".to_owned(), host.clone())).collect(),
             next: concern.next,
         })));
     }
@@ -60,12 +62,15 @@ fn tell(service: &Service, world: &World, now: Time, rule: Option<&Rule>, concer
     }
     let remember = match rule {
         Some(rule) => {
-            let value = memory.iter().map(|(kind, at)| format!("{kind}@{at}")).collect::<Vec<_>>().join(" ");
+            let oldest = memory.len().saturating_sub(KINDS_REMEMBERED);
+            let value = memory.split_off(oldest);
+            let value = value.iter().map(|(kind, at)| format!("{kind}@{at}")).collect::<Vec<_>>().join(" ");
             vec![Step::TagRule { rule: rule.arn.clone(), tags: Tags::from([(tags::TOLD.to_owned(), value)]) }]
         }
         None => kinds.into_iter().map(|kind| Step::RememberTold { kind: kind.to_owned(), at: now }).collect(),
     };
-    vec![Stage::follow(notices), Stage::follow(remember)]
+    // What could not be sent is not remembered as told.
+    vec![Stage::stop(notices), Stage::follow(remember)]
 }
 
 /// `kind@time` by spaces, as the rule's tag has it.

@@ -195,6 +195,12 @@ impl Plan {
         self.stages = before;
         self
     }
+
+    /// The same plan with other stages after its own.
+    pub fn then(self, after: Vec<Stage>) -> Self {
+        let Self { stages, end } = self;
+        Self { stages: after, end }.after(stages)
+    }
 }
 
 impl Stage {

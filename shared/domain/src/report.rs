@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::id::ReleaseId;
 use crate::notice::{Notice, Status};
 use crate::plan::Done;
 use crate::refusal::{Failure, Refusal, WaitFor};
-use crate::request::{Request, Verb};
+use crate::request::Request;
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,26 +108,6 @@ fn with_lines(mut notice: Notice, text: &str) -> Notice {
     notice.headline = lines.next().unwrap_or_default();
     notice.lines = lines.collect();
     notice
-}
-
-/// The notice that a release was rejected: loud, for whoever shipped it.
-pub fn rejected(request: &Request, release: &ReleaseId, reason: &str, serves: Option<&str>) -> Notice {
-    let by_rollback = matches!(request.verb, Verb::Rollback { .. });
-    Notice {
-        service: request.service.clone(),
-        release: Some(release.clone()),
-        event: if by_rollback { "rollback".into() } else { "rejected".into() },
-        status: Status::Attention,
-        headline: format!("release {release} was rejected: {reason}"),
-        lines: vec![match serves {
-            Some(serves) => {
-                format!("Product is {serves}. The servers of {release} are drained and terminated.")
-            }
-            None => format!("No release is product. The servers of {release} are drained and terminated."),
-        }],
-        look: Vec::new(),
-        next: vec!["Mend it and upload a new build; this release is not tried again.".to_owned()],
-    }
 }
 
 #[cfg(test)]

@@ -74,6 +74,9 @@ fn the_notice_of_a_rejected_release_that_serves_on() {
     Service   mobile-web
     Status    attention (rejected-serves)
 
+    Where to look
+      Product  m.example.com
+
     What to do next
       - Ship a new release now; its promote takes the rejected one out of the rule.
     ");
@@ -147,6 +150,9 @@ fn the_product_rule_does_what_we_never_do_the_sweep_tells_once_a_day() {
 
     Service   mobile-web
     Status    attention (strange-rule)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Put the rule right; until then no call changes anything of this service.

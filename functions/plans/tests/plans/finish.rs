@@ -85,7 +85,7 @@ fn a_group_is_still_behind_a_load_balancer_done_it_is_left_standing_and_told_onc
     let account = world().product("r2").retired("r1").held("r1").later(60);
     let course = account.call(&finish("r2"));
     insta::assert_snapshot!(course.ended(), @"
-    done: release r2 is kept: what was before it is gone
+    done: release r2 is kept, and not all that was before it could go
       mobile-web-6bceede43806 of r1 is still behind a load balancer: it is left standing until that lets it go
     ");
     let account = course.done();
@@ -95,6 +95,9 @@ fn a_group_is_still_behind_a_load_balancer_done_it_is_left_standing_and_told_onc
 
     Service   mobile-web
     Status    attention (group-left)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Take the group out of that rule; the sweep then drains and removes it.

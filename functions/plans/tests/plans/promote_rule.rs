@@ -118,7 +118,7 @@ fn a_rollback_does_not_go_back_to_an_adopted_group_that_is_worse() {
             .map(|(t, id)| (domain::id::InstanceId::new(id), t))
             .collect();
     }
-    insta::assert_snapshot!(account.call(&rollback("r1")).refused(), @"release r1 cannot be rolled back: the adopted target group has 0 healthy servers of 2, this one has 2. It serves on");
+    insta::assert_snapshot!(account.call(&rollback("r1")).refused(), @"release r1 cannot be rolled back: 0 of the 2 servers of the adopted target group are healthy, this one has 2. It serves on");
 }
 
 #[test]

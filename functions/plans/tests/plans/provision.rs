@@ -83,8 +83,11 @@ fn r1_is_pre_product_never_promoted_it_is_superseded_by_r2_and_goes_with_the_nex
     Release   r1
     Status    attention (rejected)
 
+    Where to look
+      Product  m.example.com
+
     What to do next
-      - Mend it and upload a new build; this release is not tried again.
+      - Nothing: the newer release takes its place.
     ");
     let account = course.done();
     assert_eq!((account.role("r1"), account.paid("r1")), ("rejected".into(), 2));
@@ -172,6 +175,9 @@ fn it_gets_some_of_its_capacity_only_r_is_rejected_what_was_made_removed_the_job
     Service   mobile-web
     Release   r1
     Status    failed (rejected)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.

@@ -28,6 +28,9 @@ fn r_is_pre_product_it_is_rejected_and_gone_product_was_never_touched() {
     Release   r2
     Status    attention (rollback)
 
+    Where to look
+      Product  m.example.com
+
     What to do next
       - Mend it and upload a new build; this release is not tried again.
     ");
@@ -69,11 +72,14 @@ fn r_is_product_another_release_in_the_rule_stands_healthy_one_modify_rule_and_r
     insta::assert_snapshot!(course.account.notices[0].text(), @"
     release r2 was rejected: it answers 500
     Product is r1 again, in one change of the product rule.
-    The servers of r2 are drained and terminated next.
+    The servers of r2 are drained and terminated.
 
     Service   mobile-web
     Release   r2
     Status    attention (rollback)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
@@ -118,13 +124,16 @@ fn the_retired_release_has_fewer_healthy_targets_than_asked_for_but_no_fewer_tha
     insta::assert_snapshot!(course.account.notices[0].text(), @"
     release r2 was rejected: it answers 500
     Product is r1 again, in one change of the product rule.
-    Only 1 of its 2 servers are healthy: that is no fewer than the bad release had, so it took over. Look at it now.
-    The servers of r2 are drained and terminated next.
+    Only 1 of the 2 servers of r1 are healthy: that is no fewer than r2 had, so it took over. Look at it now.
+    The servers of r2 are drained and terminated.
     i-r2-1: unhealthy, Health checks failed with these codes: [502]
 
     Service   mobile-web
     Release   r2
     Status    attention (rollback)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
@@ -136,10 +145,10 @@ fn the_retired_release_has_fewer_healthy_targets_than_asked_for_but_no_fewer_tha
 fn the_retired_release_is_worse_than_r_or_has_none_refused_r_serves_on() {
     let worse = world().product("r2").retired("r1").unhealthy("r1", 1);
     let course = worse.call(&rollback("r2"));
-    insta::assert_snapshot!(course.refused(), @"release r2 cannot be rolled back: r1 has 1 healthy servers of 2, this one has 2. It serves on");
+    insta::assert_snapshot!(course.refused(), @"release r2 cannot be rolled back: 1 of the 2 servers of r1 are healthy, this one has 2. It serves on");
     assert_eq!(course.account.role("r2"), "product");
     let none = world().product("r2").retired("r1").unhealthy("r1", 2).unhealthy("r2", 2);
-    insta::assert_snapshot!(none.call(&rollback("r2")).refused(), @"release r2 cannot be rolled back: r1 has 0 healthy servers of 2, this one has 0. It serves on");
+    insta::assert_snapshot!(none.call(&rollback("r2")).refused(), @"release r2 cannot be rolled back: 0 of the 2 servers of r1 are healthy, this one has 0. It serves on");
 }
 
 #[test]
@@ -191,6 +200,9 @@ fn r_is_retired_already_it_is_rejected_and_gone_and_the_notice_says_that_r2_has_
     Service   mobile-web
     Release   r1
     Status    attention (rollback)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.

@@ -33,11 +33,14 @@ fn all_is_well_it_changes_nothing() {
 #[test]
 fn product_has_fewer_healthy_targets_than_asked_for_told() {
     insta::assert_snapshot!(tells_once_a_day(world().product("r1").unhealthy("r1", 1)), @"
-    product has 1 healthy servers of 2 (r1)
+    product has 1 of 2 servers healthy (r1)
     i-r1-1: unhealthy, Health checks failed with these codes: [502]
 
     Service   mobile-web
     Status    attention (product-unhealthy)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Look at its servers; nothing was changed. A rollback is possible while the way back stands.
@@ -47,11 +50,14 @@ fn product_has_fewer_healthy_targets_than_asked_for_told() {
 #[test]
 fn the_way_back_could_not_serve_now_told() {
     insta::assert_snapshot!(tells_once_a_day(world().product("r2").retired("r1").unhealthy("r1", 2)), @r#"
-    r1, the way back, has 0 healthy servers of 2
+    r1, the way back, has 0 of 2 servers healthy
     A rollback might be refused now.
 
     Service   mobile-web
     Status    attention (way-back-unhealthy)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Look at its servers, or keep the product release with teardown ({"action":"finish"}).
@@ -68,6 +74,9 @@ fn weights_that_nobody_moves_told() {
     Service   mobile-web
     Status    attention (promotion-stuck)
 
+    Where to look
+      Product  m.example.com
+
     What to do next
       - Call promote r2, or teardown r2 with {"action":"rollback"}.
     "#);
@@ -82,6 +91,9 @@ fn a_release_tagged_product_that_no_rule_names_told() {
     Service   mobile-web
     Status    attention (product-without-rule)
 
+    Where to look
+      Product  m.example.com
+
     What to do next
       - If it is to go, call teardown r1 with {"action":"rollback"}; else promote puts it behind the next release.
     "#);
@@ -95,6 +107,9 @@ fn no_rule_at_all_names_product_told_and_remembered_in_the_table() {
 
     Service   mobile-web
     Status    attention (product-without-rule)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - If it is to go, call teardown r1 with {"action":"rollback"}; else promote puts it behind the next release.
@@ -143,8 +158,11 @@ fn a_pre_product_release_older_than_its_ttl_rejected_gone_told() {
     Release   r2
     Status    attention (rejected)
 
+    Where to look
+      Product  m.example.com
+
     What to do next
-      - Mend it and upload a new build; this release is not tried again.
+      - If it is still wanted, upload the build again; this release is not tried again.
     ");
     assert_eq!(account.role("r2"), "gone");
 }
@@ -219,12 +237,13 @@ fn a_rejected_release_without_told_its_notice_is_sent_before_the_last_of_it_goes
     insta::assert_snapshot!(course.account.notices[0].text(), @"
     release r2 was rejected: it answers 500
     Product is r1. The servers of r2 are drained and terminated.
-    i-r2-1: unused, Target group is not configured to receive traffic
-    i-r2-2: unused, Target group is not configured to receive traffic
 
     Service   mobile-web
     Release   r2
     Status    attention (rejected)
+
+    Where to look
+      Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.

@@ -1,0 +1,72 @@
+//! What people are told of a rejected release: why, who serves now, what becomes of its servers.
+
+use domain::id::ReleaseId;
+use domain::notice::{Notice, Status};
+use domain::request::{Request, Verb};
+use domain::world::Health;
+
+use crate::standing::Standing;
+
+/// The notice that a release was rejected: loud, for whoever shipped it.
+pub fn notice(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    reason: &str,
+    serves: Option<&str>,
+) -> Notice {
+    let by_rollback = matches!(request.verb, Verb::Rollback { .. });
+    let product = serves.map_or_else(|| "No release is product.".to_owned(), |serves| format!("Product is {serves}."));
+    Notice {
+        service: request.service.clone(),
+        release: Some(release.clone()),
+        event: if by_rollback { "rollback".into() } else { "rejected".into() },
+        status: Status::Attention,
+        headline: format!("release {release} was rejected: {reason}"),
+        lines: vec![format!("{product} {}", becomes_of_it(standing, request, release))],
+        look: look(standing),
+        next: vec![next(reason).to_owned()],
+    }
+}
+
+/// Where people see what customers get.
+pub fn look(standing: &Standing<'_>) -> Vec<(String, String)> {
+    standing.service.product.host.iter().map(|host| ("Product".to_owned(), host.clone())).collect()
+}
+
+/// What becomes of its servers.
+pub fn becomes_of_it(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> String {
+    let keep = i64::from(standing.service.keep_rejected_seconds);
+    if keep == 0 || request.verb == Verb::Remove {
+        return format!("The servers of {release} are drained and terminated.");
+    }
+    let until = standing.since(release, domain::tags::Role::Rejected).unwrap_or(standing.now) + keep;
+    format!("The servers of {release} are drained, and left for a look inside until {until}.")
+}
+
+/// What to do next, as the reason has it: a tag is all that remembers how it came.
+fn next(reason: &str) -> &'static str {
+    if reason.starts_with("superseded by ") {
+        "Nothing: the newer release takes its place."
+    } else if reason.starts_with("nobody promoted it") {
+        "If it is still wanted, upload the build again; this release is not tried again."
+    } else if reason == crate::remove::REASON {
+        "Nothing: it goes with its service."
+    } else {
+        "Mend it and upload a new build; this release is not tried again."
+    }
+}
+
+/// What is wrong with a release's targets, a sentence each. That no rule names them any more is not.
+pub fn not_healthy(standing: &Standing<'_>, release: &ReleaseId) -> Vec<String> {
+    let targets = standing.releases.get(release).and_then(|r| r.group).and_then(|g| g.targets.as_ref());
+    targets
+        .into_iter()
+        .flatten()
+        .filter_map(|target| match &target.health {
+            Health::Not(why) if why.starts_with("unused, Target group is not") => None,
+            Health::Not(why) => Some(format!("{}: {why}", target.instance)),
+            Health::Healthy | Health::Draining => None,
+        })
+        .collect()
+}
