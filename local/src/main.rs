@@ -1,20 +1,25 @@
 //! `local`: the whole system on one machine. `local up` runs it until it is stopped, `local demo` tells its story.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use local::terminal::Terminal;
-use local::{Result, demo, up};
+use local::{Options, Result, demo, up};
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "local up      the whole system on this machine, to play with, until Ctrl-C
-local demo    four releases on this machine, told as they happen: shipped, promoted, rolled back, failed";
+const USAGE: &str = "local up [FOLDER]  the whole system on this machine, to play with, until Ctrl-C; what is to be sourced is FOLDER/env
+local demo         four releases on this machine, told as they happen: shipped, promoted, rolled back, failed";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let terminal = Terminal::new();
     let end = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["up"] => until_stopped(up::run(&terminal)).await,
+        ["up"] => until_stopped(up::run(&terminal, Options::new())).await,
+        ["up", folder] => {
+            let options = Options { folder: PathBuf::from(folder), ..Options::new() };
+            until_stopped(up::run(&terminal, options)).await
+        }
         ["demo"] => until_stopped(demo::run(&terminal)).await,
         ["help" | "--help" | "-h"] => {
             terminal.say(USAGE);

@@ -44,6 +44,8 @@ pub struct Options {
     /// The folder of `<function>/bootstrap`.
     pub bootstraps: PathBuf,
     pub servers: Servers,
+    /// Where the servers' disks are, and what `local up` writes.
+    pub folder: PathBuf,
     /// By what factor health checks come faster than configured.
     pub check_speed: f64,
     /// By what factor Lambda's pauses before it tries an event again are shorter.
@@ -51,6 +53,8 @@ pub struct Options {
     /// The name of the first service, and what of its config is not the example's.
     pub service: String,
     pub change: fn(&mut Value),
+    /// After how long the functions are stopped, where that is not to be the template's.
+    pub timeout: Option<Duration>,
     /// Variables of the functions that the template has not, or other values for those it has.
     pub variables: BTreeMap<String, String>,
 }
@@ -66,12 +70,14 @@ impl Options {
         Self {
             venv: variable("POINTSMAN_VENV").unwrap_or_else(|| repository.join(".venv")),
             bootstraps: variable("POINTSMAN_BOOTSTRAPS").unwrap_or_else(|| repository.join("target/lambda")),
+            folder: repository.join("target/local"),
             repository,
             servers: Servers::Real,
             check_speed: 10.0,
             retry_scale: 0.01,
             service: "mobile-web".to_owned(),
             change: |_| {},
+            timeout: None,
             variables: BTreeMap::new(),
         }
     }
@@ -165,6 +171,7 @@ impl Stack {
         variables.insert(service::variable(&options.service), config.to_string());
         for function in &mut template.functions {
             function.environment.extend(variables.clone());
+            function.timeout = options.timeout.unwrap_or(function.timeout);
         }
         let settings = lambda::Settings::new(&options.bootstraps, gateway.url())
             .region(account::REGION)
@@ -204,13 +211,21 @@ impl Stack {
         let path = self.options.repository.join(service::EXAMPLE).join("pipeline.yaml");
         let names = account::names()
             .with("ServiceName", service)
-            .with("SourceBucketName", format!("{service}-builds"))
+            .with("SourceBucketName", bucket(service))
             .with("ApprovalEmail", "")
             .with("Application", service);
-        let pipeline = Pipeline::read(&path, &names)?;
         let groups = deployments::groups(&Document::read(&path, &names)?)?;
+        self.run_pipeline(Pipeline::read(&path, &names)?, groups).await
+    }
+
+    /// Runs any pipeline, beside those that run already; `build.zip` in the bucket `<its name>-builds` is its source.
+    ///
+    /// # Errors
+    ///
+    /// Where the simulator refuses what the pipeline needs.
+    pub async fn run_pipeline(&self, pipeline: Pipeline, groups: Vec<deployments::Group>) -> Result<Arc<Engine>> {
         let moto = self.moto();
-        account::versioned_bucket(&moto, &format!("{service}-builds")).await.when("the source bucket")?;
+        account::versioned_bucket(&moto, &bucket(&pipeline.name)).await.when("the source bucket")?;
         for topic in approval_topics(&pipeline) {
             let name = topic.rsplit(':').next().unwrap_or_default();
             moto.query("sns", "CreateTopic", &[("Name", name)]).await?;
@@ -377,7 +392,7 @@ async fn start_machines(
 ) -> Result<Machines> {
     let run = format!("run-{}", reservation.listener_port.port());
     let config = machines::Config {
-        folder: options.repository.join("target/local").join(run),
+        folder: options.folder.join(run),
         reservation,
         moto: Aws::new(moto.url(), "MACHINES"),
         gateway,
@@ -386,6 +401,12 @@ async fn start_machines(
     let machines = Machines::start(config).await?;
     machines.follow_listener(&account.listener_arn).await?;
     Ok(machines)
+}
+
+/// The bucket that a pipeline's builds are uploaded to.
+#[must_use]
+pub fn bucket(pipeline: &str) -> String {
+    format!("{pipeline}-builds")
 }
 
 /// The topics that the pipeline's approvals are published to.

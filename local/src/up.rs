@@ -6,7 +6,7 @@ use crate::account::REGION;
 use crate::narrator::Narrator;
 use crate::revision::{self, Changes};
 use crate::service;
-use crate::stack::{Options, Stack};
+use crate::stack::{Options, Stack, bucket};
 use crate::terminal::Terminal;
 use crate::trouble::{Result, While};
 
@@ -18,10 +18,10 @@ const VERSION: &str = "1";
 /// # Errors
 ///
 /// Where a part does not start.
-pub async fn run(terminal: &Terminal) -> Result<()> {
+pub async fn run(terminal: &Terminal, options: Options) -> Result<()> {
     terminal.say("Starting a simulated AWS, the functions, the pipeline and the load balancer …");
-    let stack = Stack::start(Options::new()).await?;
-    let folder = stack.options().repository.join("target/local");
+    let stack = Stack::start(options).await?;
+    let folder = stack.options().folder.clone();
     let build = folder.join("build.zip");
     let zip = revision::build(&stack.options().repository, VERSION, &Changes::default())?;
     std::fs::write(&build, zip).when(build.display())?;
@@ -49,7 +49,7 @@ fn variables(stack: &Stack, build: &Path) -> Vec<(&'static str, String)> {
         ("LOAD_BALANCER_URL", stack.load_balancer_url()),
         ("PRODUCT_HOST", service::host(&config, "product")),
         ("PRE_PRODUCT_HOST", service::host(&config, "pre_product")),
-        ("SOURCE_BUCKET", format!("{service}-builds")),
+        ("SOURCE_BUCKET", bucket(&service)),
         ("SOURCE_KEY", "build.zip".to_owned()),
         ("BUILD_ZIP", build.display().to_string()),
         ("NOTIFY_QUEUE_URL", by_gateway(stack, &account.queue_url)),

@@ -47,7 +47,7 @@ impl Stack {
     /// Where the upload fails, or starts nothing.
     pub async fn ship(&self, service: &str, version: &str, changes: &Changes) -> Result<String> {
         let zip = revision::build(&self.options().repository, version, changes)?;
-        let path = format!("/{service}-builds/build.zip");
+        let path = format!("/{}/build.zip", super::bucket(service));
         let answer = self.aws("DEVELOPER").rest("s3", Method::PUT, &path, &[], zip).await.when("the upload")?;
         let uploaded = answer.headers.get("x-amz-version-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let uploaded = uploaded.ok_or_else(|| Trouble::new("the upload has no version"))?;

@@ -1,0 +1,188 @@
+//! Events: rejected approvals, approvals that nobody answered, alarms, and what becomes of one that cannot be dealt with.
+
+use std::time::Duration;
+
+use local::notices;
+use local::revision::Changes;
+use local::stack::{Approval, PATIENCE};
+use local::{Options, Stack};
+use pipeline::ExecutionStatus;
+use serde_json::{Value, json};
+
+use crate::stage::{SERVICE, done, look, product, quick, says, served, stack, stack_with, teardown, unchanged_since};
+
+/// Ships a release by the pipeline until it is product and waits at `KeepIt`.
+async fn shipped(stack: &Stack, version: &str) -> String {
+    let id = stack.ship(SERVICE, version, &Changes::default()).await.unwrap();
+    stack.answer(SERVICE, &id, "ShipIt", Approval::Approved, "tried").await.unwrap();
+    stack.approval(SERVICE, &id, "KeepIt").await.unwrap();
+    assert_eq!(served(stack, SERVICE).await, [id.clone()]);
+    id
+}
+
+async fn kept(stack: &Stack, version: &str) -> String {
+    let id = shipped(stack, version).await;
+    stack.answer(SERVICE, &id, "KeepIt", Approval::Approved, "good").await.unwrap();
+    assert_eq!(stack.over(SERVICE, &id).await.unwrap(), ExecutionStatus::Succeeded);
+    id
+}
+
+fn approval_failed(execution: &str) -> Value {
+    json!({
+        "source": "aws.codepipeline",
+        "detail-type": "CodePipeline Action Execution State Change",
+        "detail": {
+            "pipeline": SERVICE, "execution-id": execution, "stage": "Keep", "action": "KeepIt",
+            "action-execution-id": "11111111-2222-3333-4444-555555555555", "state": "FAILED", "region": "us-east-1",
+            "type": {"owner": "AWS", "category": "Approval", "provider": "Manual", "version": "1"}, "version": 1,
+        },
+    })
+}
+
+fn execution_failed(execution: &str) -> Value {
+    json!({
+        "source": "aws.codepipeline",
+        "detail-type": "CodePipeline Pipeline Execution State Change",
+        "detail": {"pipeline": SERVICE, "execution-id": execution, "state": "FAILED", "version": 1},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_about_what_was_kept_or_is_not_ours_are_ignored() {
+    let stack = stack().await;
+    let id = kept(&stack, "1").await;
+    let mark = stack.gateway().record().mark();
+    let told = stack.notices().all().len();
+    let stranger = "99999999-8888-7777-6666-555555555555";
+    for event in [approval_failed(&id), execution_failed(&id), approval_failed(stranger), execution_failed(stranger)] {
+        assert_eq!(stack.bus().put(&event).unwrap().len(), 1);
+        stack.idle().await.unwrap();
+    }
+    unchanged_since(&stack, mark);
+    assert_eq!(stack.notices().all().len(), told, "nobody is told of what is ignored");
+    assert_eq!(served(&stack, SERVICE).await, [id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_fails_does_not_take_product_away() {
+    let stack = stack().await;
+    let id = shipped(&stack, "1").await;
+    stack.bus().put(&execution_failed(&id)).unwrap();
+    stack.idle().await.unwrap();
+    assert_eq!(served(&stack, SERVICE).await, [id]);
+}
+
+/// Nobody answers `KeepIt` for as long as it waits.
+async fn nobody_answers(stack: &Stack, id: &str) {
+    stack.engine(SERVICE).unwrap().put_clock_forward(Duration::from_secs(8 * 24 * 3600));
+    assert_eq!(stack.over(SERVICE, id).await.unwrap(), ExecutionStatus::Failed);
+    stack.idle().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_nobody_answered_keeps_product_unless_told_otherwise() {
+    let stack = stack().await;
+    kept(&stack, "1").await;
+    let two = shipped(&stack, "2").await;
+    nobody_answers(&stack, &two).await;
+    assert_eq!(served(&stack, SERVICE).await, [two]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_nobody_answered_may_roll_back() {
+    let change = |config: &mut Value| {
+        quick(config);
+        config["on_approval_timeout"] = json!("rollback");
+    };
+    let stack = stack_with(Options { change, ..Options::scripted() }).await;
+    let one = kept(&stack, "1").await;
+    let two = shipped(&stack, "2").await;
+    nobody_answers(&stack, &two).await;
+    assert_eq!(served(&stack, SERVICE).await, [one]);
+    stack.sweep_until("2 is gone", || async { Ok(look(&stack).await.is_gone(&two)) }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_rejected_before_its_promotion_goes_and_product_stays() {
+    let stack = stack().await;
+    let one = kept(&stack, "1").await;
+    let two = stack.ship(SERVICE, "2", &Changes::default()).await.unwrap();
+    stack.answer(SERVICE, &two, "ShipIt", Approval::Rejected, "the colours are wrong").await.unwrap();
+    assert_eq!(stack.over(SERVICE, &two).await.unwrap(), ExecutionStatus::Failed);
+    stack.sweep_until("2 is gone", || async { Ok(look(&stack).await.is_gone(&two)) }).await.unwrap();
+    assert_eq!(served(&stack, SERVICE).await, [one]);
+    let about = |notice: &notices::Notice| notice.release() == two && notice.attribute("status") == "attention";
+    stack.notices().wait(PATIENCE, about).await.unwrap();
+    assert_eq!(stack.notices().all().iter().filter(|notice| about(notice)).count(), 1, "told once");
+}
+
+async fn alarm(stack: &Stack, name: &str, state: &str) {
+    let aws = stack.moto();
+    let parameters = [
+        ("AlarmName", name),
+        ("MetricName", "HTTPCode_Target_5XX_Count"),
+        ("Namespace", "AWS/ApplicationELB"),
+        ("Statistic", "Sum"),
+        ("Period", "60"),
+        ("EvaluationPeriods", "1"),
+        ("Threshold", "1"),
+        ("ComparisonOperator", "GreaterThanThreshold"),
+    ];
+    if state == "OK" {
+        aws.query("monitoring", "PutMetricAlarm", &parameters).await.unwrap();
+    }
+    let parameters = [("AlarmName", name), ("StateValue", state), ("StateReason", "12 of 100 requests failed")];
+    aws.query("monitoring", "SetAlarmState", &parameters).await.unwrap();
+    let event = json!({
+        "source": "aws.cloudwatch",
+        "detail-type": "CloudWatch Alarm State Change",
+        "resources": [format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}")],
+        "detail": {
+            "alarmName": name,
+            "state": {"value": state, "reason": "12 of 100 requests failed"},
+            "previousState": {"value": "OK"},
+        },
+    });
+    stack.bus().put(&event).unwrap();
+    stack.idle().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_of_the_service_rolls_back_and_another_does_not() {
+    let change = |config: &mut Value| {
+        quick(config);
+        config["alarms"] = json!(["mobile-5xx"]);
+    };
+    let stack = stack_with(Options { change, ..Options::scripted() }).await;
+    for name in ["mobile-5xx", "shop-5xx"] {
+        alarm(&stack, name, "OK").await;
+    }
+    product(&stack, SERVICE, "r1").await;
+    product(&stack, SERVICE, "r2").await;
+    let mark = stack.gateway().record().mark();
+    alarm(&stack, "shop-5xx", "ALARM").await;
+    unchanged_since(&stack, mark);
+    assert_eq!(served(&stack, SERVICE).await, ["r2"]);
+
+    // An alarm counts that went off after the release got its weight; both have whole seconds.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    alarm(&stack, "mobile-5xx", "ALARM").await;
+    assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+    let notice = stack.notices().wait(PATIENCE, |notice| notice.attribute("status") == "attention").await.unwrap();
+    says(&notice.text(), &["r2", "mobile-5xx"]);
+    done(&stack, "teardown", &teardown(SERVICE, "r2", "rollback")).await;
+    assert!(look(&stack).await.is_gone("r2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_fails_three_times_goes_to_the_dead_letters() {
+    let stack = stack().await;
+    let event = json!({"nonsense": true});
+    stack.functions().invoke_async("pointsman-teardown", &event).unwrap();
+    stack.idle().await.unwrap();
+    let letters = notices::receive(&stack.moto(), &stack.account().dead_letters_url).await.unwrap();
+    assert_eq!(
+        letters.iter().map(|letter| serde_json::from_str::<Value>(letter).unwrap()).collect::<Vec<_>>(),
+        [event]
+    );
+}

@@ -1,0 +1,21 @@
+//! The whole system, end to end: the functions' real binaries over HTTP, behind a real pipeline; where requests
+//! matter, with real servers behind a real load balancer.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod adopted;
+mod capacity;
+mod configs;
+mod events;
+mod refusals;
+mod stage;
+mod stories;
+mod twice;
+mod unhealthy;
+mod whole;

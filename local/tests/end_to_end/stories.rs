@@ -1,0 +1,61 @@
+//! The demo's four stories, with real servers and customers who ask all the time.
+
+use local::customers::Customers;
+use local::story::{Release, Story};
+use local::{Options, Stack, service};
+use tempfile::TempDir;
+
+/// A stack with real servers, and the folder they are in.
+async fn stack() -> (Stack, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { folder: folder.path().to_owned(), ..Options::new() };
+    (Stack::start(options).await.unwrap(), folder)
+}
+
+fn customers(stack: &Stack) -> Customers {
+    let host = service::host(&stack.config_of(&stack.options().service), "product");
+    Customers::of(&stack.load_balancer_url(), &host)
+}
+
+/// They got an answer each time.
+fn none_was_lost(customers: &Customers) {
+    let tally = customers.tally();
+    assert!(tally.requests > 0);
+    assert_eq!(tally.failures, 0, "of {}: {:?}", tally.requests, tally.failed);
+}
+
+/// The first release, and customers who ask for it from then on.
+async fn first<'a>(stack: &'a Stack) -> (Story<'a>, Release, Customers) {
+    let story = Story::new(stack, None);
+    let one = story.first("1").await.unwrap();
+    (story, one, customers(stack))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_is_shipped_and_promoted_and_the_next_one_takes_its_place() {
+    let (stack, _folder) = stack().await;
+    let (story, one, customers) = first(&stack).await;
+    story.next("2", &one).await.unwrap();
+    none_was_lost(&customers);
+    assert!(customers.tally().versions.keys().eq(["1", "2"]), "{:?}", customers.tally());
+    assert_eq!(stack.problems(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_release_that_is_rejected_gives_product_back() {
+    let (stack, _folder) = stack().await;
+    let (story, one, customers) = first(&stack).await;
+    story.rejected("2", &one, "the basket loses its articles").await.unwrap();
+    none_was_lost(&customers);
+    assert_eq!(stack.problems(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_release_that_cannot_be_deployed_nothing_is_left() {
+    let (stack, _folder) = stack().await;
+    let (story, one, customers) = first(&stack).await;
+    story.not_deployed("2", &one, "no module named basket").await.unwrap();
+    none_was_lost(&customers);
+    assert!(customers.tally().versions.keys().eq(["1"]), "{:?}", customers.tally());
+    assert_eq!(stack.problems(), Vec::<String>::new());
+}
