@@ -30,7 +30,7 @@ pub(crate) async fn answer(runner: &Runner, ask: Result<Ask, Vec<String>>, deadl
 async fn carry_out(runner: &Runner, request: &Request, deadline: Deadline) -> Value {
     let (mut ended, topic) = runner.serve(request, deadline).await;
     let notice = ended.outcome.notice(request).filter(|_| is_news(&ended.outcome));
-    let untold = report::close(&runner.clients, ended.lease.take(), topic.as_deref(), notice.as_ref()).await;
+    let untold = report::close(&runner.clients, deadline, ended.lease.take(), topic.as_deref(), notice.as_ref()).await;
     log(&ended.outcome);
     let mut answer = ended.outcome.answer(request);
     if let (Some(untold), Some(answer)) = (untold, answer.as_object_mut()) {

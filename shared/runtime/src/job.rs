@@ -71,7 +71,7 @@ async fn carry_out(
     let (mut ended, topic) = runner.serve(request, deadline).await;
     let lease = ended.lease.take();
     let notice = ended.outcome.notice(request);
-    let untold = report::close(&runner.clients, lease, topic.as_deref(), notice.as_ref()).await;
+    let untold = report::close(&runner.clients, deadline, lease, topic.as_deref(), notice.as_ref()).await;
     crate::direct::log(&ended.outcome);
     put(runner, id, Some(request), read(ended, token, untold)).await
 }

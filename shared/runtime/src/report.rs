@@ -1,11 +1,20 @@
 //! Report: notices to people, by SNS.
 
+use std::time::Duration;
+
 use aws_sdk_sns::types::MessageAttributeValue;
 use domain::notice::Notice;
 
 use crate::clients::Clients;
+use crate::deadline::Deadline;
 use crate::errors::{AwsError, sdk_error};
 use crate::lease::Lease;
+
+const PUBLISH: &str = "sns:Publish";
+/// What is kept free for the answer: putting a job's end to it.
+const ANSWER_NEEDS: Duration = Duration::from_secs(3);
+/// What telling people gets however late it is.
+const AT_LEAST: Duration = Duration::from_secs(1);
 
 /// Publishes a notice: mail gets its text, chat the schema that Amazon Q Developer shows, filter policies the attributes.
 pub(crate) async fn publish(clients: &Clients, topic: Option<&str>, notice: &Notice) -> Result<(), AwsError> {
@@ -13,7 +22,6 @@ pub(crate) async fn publish(clients: &Clients, topic: Option<&str>, notice: &Not
         tracing::warn!(headline = notice.headline, "nobody is told: NOTIFY_TOPIC_ARN is not set");
         return Ok(());
     };
-    let action = "sns:Publish";
     let attribute = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
     let mut request = clients
         .sns
@@ -26,33 +34,36 @@ pub(crate) async fn publish(clients: &Clients, topic: Option<&str>, notice: &Not
         [("service", notice.service.as_str()), ("event", &notice.event), ("status", notice.status.as_str())];
     for (name, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
         let value =
-            attribute(value).map_err(|_| AwsError::incomplete(action, topic, "attribute that AWS would take"))?;
+            attribute(value).map_err(|_| AwsError::incomplete(PUBLISH, topic, "attribute that AWS would take"))?;
         request = request.message_attributes(name, value);
     }
-    request.send().await.map(|_| ()).map_err(|error| sdk_error(action, topic, &error))
+    request.send().await.map(|_| ()).map_err(|error| sdk_error(PUBLISH, topic, &error))
 }
 
-/// Gives the lease back and tells people, side by side. Neither keeps the call from its answer; what went wrong with
-/// the telling is given back, to be said in it.
+/// Gives the lease back and tells people, side by side. Neither keeps the call from its answer, nor takes the time that it
+/// needs; what went wrong with the telling is given back, to be said in it.
 pub(crate) async fn close(
     clients: &Clients,
+    deadline: Deadline,
     lease: Option<Lease>,
     topic: Option<&str>,
     notice: Option<&Notice>,
 ) -> Option<String> {
+    let time = deadline.left().saturating_sub(ANSWER_NEEDS).max(AT_LEAST);
     let (_, told) = tokio::join!(
-        async {
+        tokio::time::timeout(time, async {
             if let Some(lease) = lease {
                 lease.release(clients).await;
             }
-        },
-        async {
+        }),
+        tokio::time::timeout(time, async {
             match notice {
                 Some(notice) => publish(clients, topic, notice).await,
                 None => Ok(()),
             }
-        },
+        }),
     );
+    let told = told.unwrap_or_else(|_| Err(AwsError::incomplete(PUBLISH, "", "time left but for the answer")));
     told.err().map(|error| {
         tracing::error!(%error, "people could not be told");
         format!("People could not be told: {error}.")

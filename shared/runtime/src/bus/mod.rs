@@ -159,7 +159,7 @@ async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Re
         let (mut ended, topic) = runner.serve(request, deadline).await;
         let lease = ended.lease.take();
         if ended.hindered {
-            report::close(&runner.clients, lease, None, None).await;
+            report::close(&runner.clients, deadline, lease, None, None).await;
             direct::log(&ended.outcome);
             if deadline.has(CHANGE_NEEDS + PAUSE) {
                 tokio::time::sleep(PAUSE).await;
@@ -173,12 +173,16 @@ async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Re
         // What a step told of it, as that the release was rejected, is not told twice.
         let is_told = ended.told && matches!(ended.outcome, Outcome::Done(..));
         let notice = ended.outcome.notice(request).filter(|_| direct::is_news(&ended.outcome) && !is_told);
-        report::close(&runner.clients, lease, topic.as_deref(), notice.as_ref()).await;
+        let untold = report::close(&runner.clients, deadline, lease, topic.as_deref(), notice.as_ref()).await;
         if !direct::is_news(&ended.outcome) {
             return Ok(ignored(what, &ended.outcome.sentence()));
         }
         direct::log(&ended.outcome);
-        return Ok(ended.outcome.answer(request));
+        // What was refused or failed is so again when Lambda delivers the event again, and is told then.
+        return match untold {
+            Some(untold) => Err(format!("{what}: {untold}").into()),
+            None => Ok(ended.outcome.answer(request)),
+        };
     }
     Err(format!("{what}: it was tried {TRIES} times").into())
 }

@@ -152,7 +152,7 @@ async fn service(
         listed_groups,
     };
     let mut ended = call.run().await;
-    report::close(&runner.clients, ended.lease.take(), None, None).await;
+    report::close(&runner.clients, deadline, ended.lease.take(), None, None).await;
     direct::log(&ended.outcome);
     match ended.outcome {
         Outcome::Done(..) => Ok(Swept::Worked),
