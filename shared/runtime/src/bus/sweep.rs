@@ -43,7 +43,9 @@ enum Swept {
 
 /// Sweeps every service that is configured, or that anything is tagged with.
 pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, Error> {
-    let (every, tagged) = tokio::join!(runner.services.every(&runner.clients), tagged::everything(&runner.clients));
+    let lists = async { tokio::join!(runner.services.every(&runner.clients), tagged::everything(&runner.clients)) };
+    let lists = tokio::time::timeout(deadline.left().saturating_sub(REPORT_NEEDS), lists).await;
+    let (every, tagged) = lists.map_err(|_| "AWS took too long to list the services")?;
     let every = every.inspect_err(|error| tracing::error!(%error, "the services could not be listed"))?;
     // Without the tagging API, orphans wait for the next sweep; everything else goes on.
     let tagged = tagged.unwrap_or_else(|error| {
@@ -64,7 +66,11 @@ pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, 
         let swept = async {
             match every.get(name) {
                 Some(found) => service(runner, deadline, &request, found, &groups).await,
-                None => unconfigured(runner, name, &groups).await,
+                None => {
+                    let time = deadline.left().saturating_sub(REPORT_NEEDS);
+                    let told = tokio::time::timeout(time, unconfigured(runner, name, &groups)).await;
+                    told.unwrap_or_else(|_| Err("AWS took too long".to_owned()))
+                }
             }
         };
         done += 1;
