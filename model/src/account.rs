@@ -191,7 +191,11 @@ impl Account {
         let applied = match how {
             How::Refused => Applied::Error,
             How::NoCapacity => {
-                let Step::Launch { launch, .. } = step else { return None };
+                let Step::Launch { release, launch } = step else { return None };
+                // A launch that was done is answered with what it made.
+                if state.aws.tokens[*release] & launch.bit() != 0 {
+                    return None;
+                }
                 work.memory.no_capacity |= 1 << launch.subnet;
                 Applied::LookAgain
             }
@@ -267,7 +271,7 @@ impl Account {
         if *aws == before {
             return None;
         }
-        state.history.edited = true;
+        state.history.edited(&state.aws);
         for caller in &mut state.callers {
             if let Caller::Works(work) = caller {
                 work.glance.outdated = true;
@@ -275,6 +279,11 @@ impl Account {
         }
         Some(())
     }
+}
+
+fn shows(aws: &mut Aws) {
+    aws.instances.iter_mut().flatten().flatten().for_each(|i| i.shown = true);
+    aws.groups.iter_mut().flatten().for_each(|g| g.shown = true);
 }
 
 fn ends(state: &mut State, caller: usize) {
@@ -388,6 +397,8 @@ impl Model for Account {
             Action::Call(ask) => {
                 let caller = (0..self.callers).find(|c| last.callers[*c] == Caller::Idle)?;
                 aws.lease = Some(Lease { owner: u8::try_from(caller).ok()?, age: 0 });
+                // Reads lag for seconds; from one call to the next they have caught up.
+                shows(aws);
                 if next.budget.calls != u8::MAX {
                     next.budget.calls -= 1;
                 }
@@ -413,6 +424,7 @@ impl Model for Account {
             Action::Passes(age) => {
                 next.history.pass(&last.aws, age);
                 aws.pass(age);
+                next.history.forgets(&last.aws, aws);
             }
             Action::ComesUp { release, slot } => aws.instances[release][slot].as_mut()?.life = Life::Running,
             Action::Healthy { release, slot } => aws.groups[release].as_mut()?.targets[slot] = Some(Target::Healthy),
@@ -424,11 +436,9 @@ impl Model for Account {
             Action::InstanceDies { release, slot } => {
                 next.budget.deaths -= 1;
                 apply::die(aws, release, slot);
+                next.history.forgets(&last.aws, aws);
             }
-            Action::Shown => {
-                aws.instances.iter_mut().flatten().flatten().for_each(|i| i.shown = true);
-                aws.groups.iter_mut().flatten().for_each(|g| g.shown = true);
-            }
+            Action::Shown => shows(aws),
             Action::LetGo(release) => aws.groups[release].as_mut()?.held = false,
             Action::Edits(edit) => {
                 next.budget.edits -= 1;
@@ -472,13 +482,7 @@ impl Model for Account {
 
 impl Account {
     fn is_judged(&self, aws: &Aws) -> bool {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        if self.judged_of <= 1 {
-            return true;
-        }
-        let mut hasher = DefaultHasher::new();
-        aws.hash(&mut hasher);
-        hasher.finish() % self.judged_of == 0
+        self.judged_of <= 1 || (crate::quick::hash(aws) >> 20).is_multiple_of(self.judged_of)
     }
 }
 

@@ -1,14 +1,13 @@
 //! When faults stop: calls are made again until they end, and the sweep comes until nothing changes.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
-use crate::aws::{Age, Aws, DAYS, Forward, HOUR, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Target};
+use crate::aws::{Age, Aws, DAYS, Forward, GROUPS, HOUR, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Target};
 use crate::planner::{Memory, Planner};
 use crate::promises::{Glance, History, Promise};
+use crate::quick::{self, Table};
 use crate::step::{End, Step};
 
 /// How often the runner looks in one call.
@@ -143,13 +142,12 @@ const SHARDS: usize = 64;
 
 /// Outlooks, each looked for once.
 pub struct Outlooks {
-    known: Vec<Mutex<HashMap<Aws, Outlook>>>,
-    hasher: RandomState,
+    known: Vec<Mutex<Table<Aws, Outlook>>>,
 }
 
 impl Default for Outlooks {
     fn default() -> Self {
-        Self { known: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Self { known: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 }
 
@@ -158,7 +156,7 @@ impl Outlooks {
     pub fn judge(&self, planner: &Planner, aws: &Aws, history: &History, menu: &[Ask], asked: u8) -> Option<Promise> {
         let mut key = *aws;
         key.lease = None;
-        let shard = usize::try_from(self.hasher.hash_one(key)).unwrap_or(usize::MAX) % SHARDS;
+        let shard = quick::shard(&key, SHARDS);
         let known = self.known[shard].lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         let outlook = known.unwrap_or_else(|| {
             let outlook = outlook(planner, &key, menu, asked);
@@ -176,6 +174,10 @@ impl Outlooks {
 }
 
 fn outlook(planner: &Planner, aws: &Aws, menu: &[Ask], asked: u8) -> Outlook {
+    let mut shown = *aws;
+    shown.instances.iter_mut().flatten().flatten().for_each(|i| i.shown = true);
+    shown.groups.iter_mut().flatten().for_each(|g| g.shown = true);
+    let aws = &shown;
     for ask in menu {
         let (mut world, mut history) = (*aws, History::NEW);
         if insist(planner, &mut world, &mut history, *ask, asked).is_none() {
@@ -188,7 +190,8 @@ fn outlook(planner: &Planner, aws: &Aws, menu: &[Ask], asked: u8) -> Outlook {
     sweep_up(planner, &mut world, &mut history, asked);
     // One that serves on for want of anything else is told of as that, day by day.
     let serves_on = world.product.is_some_and(|rule| rule.told & 0b10 != 0) || world.told & 0b10 != 0;
-    let is_told = |r: &usize| history.past[*r].told || (serves_on && world.serves(*r));
+    let strange = is_strange(&world);
+    let is_told = |r: &usize| strange || history.past[*r].told || (serves_on && world.serves(*r));
     let told = (0..RELEASES).filter(is_told).fold(0, |all, r| all | 1 << r);
     Outlook { broken: left_behind(&world).then_some(Promise::NothingLeftBehind), told }
 }
@@ -207,25 +210,29 @@ pub fn sweep_up(planner: &Planner, aws: &mut Aws, history: &mut History, asked: 
     debug_assert!(DAYS > HOUR);
 }
 
+/// Whether the product rule does what it is never made to do: nothing is removed until somebody puts it right.
+fn is_strange(aws: &Aws) -> bool {
+    aws.product.is_some_and(|rule| rule.forward == Forward::Other || rule.forward.serving() != 1)
+}
+
 /// Whether something stands, after the sweeps, that no live release owns.
 fn left_behind(aws: &Aws) -> bool {
-    let strange = aws.product.is_some_and(|rule| rule.forward == Forward::Other || !rule.ours);
-    if strange || aws.stranger.is_some() {
-        // Nothing is removed until somebody puts it right; that is told.
+    if is_strange(aws) || aws.stranger.is_some() {
+        // That is told.
         return false;
     }
     let owned = |release: usize| {
+        if release >= RELEASES {
+            return true;
+        }
         let in_rule = aws.product.is_some_and(|rule| rule.forward.names(release));
         let roles: Vec<Role> = aws.marks(release).map(|m| m.role).collect();
         let rejected = roles.contains(&Role::Rejected);
-        let served_last = aws.serves(release);
         // By somebody's hand it may have lost its rule; nobody tears it down by inference, and it is told.
-        let lost = roles.iter().any(|role| matches!(role, Role::Product | Role::Retired)) && !rejected;
-        let no_rule = aws.product.is_none() && lost;
-        served_last || (in_rule && !rejected) || (lost && roles.contains(&Role::Product)) || no_rule
+        let lost = roles.contains(&Role::Product) || (aws.product.is_none() && roles.contains(&Role::Retired));
+        aws.serves(release) || (!rejected && (in_rule || lost))
     };
     let stands = (0..RELEASES).any(|r| aws.stands(r) && !owned(r));
-    let name = aws.names[1].is_some();
-    let rule = aws.pre_product.is_some_and(|rule| !rule.forward.weights().iter().enumerate().any(|(g, _)| rule.forward.names(g) && aws.serves(g)));
-    stands || name || rule
+    let rule = aws.pre_product.is_some_and(|rule| (0..GROUPS).any(|g| rule.forward.names(g) && !owned(g)));
+    stands || rule || aws.names[1].is_some()
 }

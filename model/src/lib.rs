@@ -12,6 +12,7 @@ pub mod calm;
 pub mod names;
 pub mod planner;
 pub mod promises;
+pub mod quick;
 pub mod scenarios;
 pub mod step;
 pub mod story;

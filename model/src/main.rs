@@ -9,9 +9,16 @@ use stateright::{Checker, Model};
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |i: usize, otherwise: usize| arguments.get(i).and_then(|n| n.parse().ok()).unwrap_or(otherwise);
-    let account = scenarios::small(number(1, 1), None);
+    let releases = number(2, 2);
+    let account = match arguments.get(1).map(String::as_str) {
+        Some("two") => scenarios::two_callers(releases, None),
+        Some("faults") => scenarios::faults(releases, None),
+        Some("people") => scenarios::people(releases, None),
+        Some("wide") => scenarios::wide(None),
+        _ => scenarios::small(releases, None),
+    };
     let started = Instant::now();
-    let checker = account.checker().threads(2).target_state_count(number(2, 100_000_000)).spawn_bfs().join();
+    let checker = account.checker().threads(2).target_state_count(number(3, 100_000_000)).spawn_bfs().join();
     println!(
         "{}: {} states, {} distinct, depth {}, {:?}; {} looks, {} ends",
         checker.model().name,

@@ -1,7 +1,5 @@
 //! Asks the real plans, and reads their answer into a script. What looks the same is asked once.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use domain::config::Service;
@@ -14,6 +12,7 @@ use crate::ask::Ask;
 use crate::aws::{Age, Aws, CONCERNS, Forward, Instances, NEW, Role, Token, Weight, Which};
 use crate::broken::Breakage;
 use crate::step::{End, Kept, Mark, RuleMark, Script, Stage, Step, keep};
+use crate::quick::{self, Table};
 use crate::{names, view};
 
 const SHARDS: usize = 64;
@@ -33,8 +32,7 @@ type Question = (Aws, Ask, Memory);
 pub struct Planner {
     services: [Service; 2],
     broken: Option<Breakage>,
-    answers: Vec<Mutex<HashMap<Question, Kept>>>,
-    hasher: RandomState,
+    answers: Vec<Mutex<Table<Question, Kept>>>,
 }
 
 impl Planner {
@@ -44,7 +42,6 @@ impl Planner {
             services: [names::service(0, count), names::service(1, count)],
             broken,
             answers: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
         }
     }
 
@@ -52,7 +49,7 @@ impl Planner {
     pub fn plan(&self, aws: &Aws, ask: Ask, memory: Memory) -> Kept {
         let seen = view::visible(aws);
         let question = (seen, ask, memory);
-        let shard = usize::try_from(self.hasher.hash_one(question)).unwrap_or(usize::MAX) % SHARDS;
+        let shard = quick::shard(&question, SHARDS);
         if let Some(kept) = self.answers[shard].lock().unwrap_or_else(PoisonError::into_inner).get(&question) {
             return *kept;
         }

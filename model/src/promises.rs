@@ -174,6 +174,31 @@ impl History {
         }
     }
 
+    /// Somebody changed a rule by hand: what it served is known only where tags have said so.
+    pub fn edited(&mut self, aws: &Aws) {
+        self.edited = true;
+        for release in 0..RELEASES {
+            if !aws.marks(release).any(|m| matches!(m.role, Role::Product | Role::Retired)) {
+                self.past[release].served = false;
+                self.past[release].retired = false;
+            }
+        }
+    }
+
+    /// An instance died by somebody's hand, or EC2 forgot one: a rejection that stood on it alone goes with it.
+    pub fn forgets(&mut self, before: &Aws, after: &Aws) {
+        for release in 0..RELEASES {
+            let knew = before.marks(release).any(|m| m.role == Role::Rejected);
+            let knows = after.marks(release).any(|m| m.role == Role::Rejected);
+            if knew && !knows && after.stands(release) {
+                self.past[release].rejected = false;
+                self.past[release].put_away = false;
+            }
+            // Nobody finds what does not stand any more.
+            self.past[release].told |= knew && before.stands(release) && !after.stands(release);
+        }
+    }
+
     /// A call is about to carry out a step: is anything broken by it?
     pub fn watch(&mut self, before: &Aws, after: &Aws, ask: Ask, glance: &Glance, holds: bool, step: &Step, asked: u8) {
         let tells = matches!(step, Step::TellRejected { .. } | Step::TellConcern { .. } | Step::ReadBack { .. });
@@ -432,6 +457,8 @@ impl History {
                     }
                 }
                 self.past[release].rejected = true;
+                // Nobody finds what does not stand any more.
+                self.past[release].told |= !before.stands(release);
                 self.past[release].put_away = true;
             }
             Mark::Role { role, .. } => {

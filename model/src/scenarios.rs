@@ -58,3 +58,53 @@ pub fn small(releases: usize, broken: Option<Breakage>) -> Account {
     account.starts = starts(&account, releases);
     account
 }
+
+/// Two callers at a time, whatever they call and however often, and a crash of each.
+pub fn two_callers(releases: usize, broken: Option<Breakage>) -> Account {
+    let mut account = small(releases, broken);
+    account.name = "two callers, a crash of each";
+    account.callers = 2;
+    account.budget.crashes = 2;
+    account
+}
+
+/// One caller, and everything that AWS may do.
+pub fn faults(releases: usize, broken: Option<Breakage>) -> Account {
+    let mut account = small(releases, broken);
+    account.name = "one caller, a crash, and AWS's faults";
+    account.ages = vec![1, 2, 3, 4];
+    account.budget =
+        Budget { calls: u8::MAX, crashes: 1, failures: 2, deaths: 1, sick: 1, hidden: 1, over: 1, ..Budget::default() };
+    account
+}
+
+/// One caller, a person who edits rules, and a config that changes.
+pub fn people(releases: usize, broken: Option<Breakage>) -> Account {
+    let mut account = small(releases, broken);
+    account.name = "one caller, a crash, a person's edits and a config that changes";
+    account.ages = vec![1, 2, 3];
+    account.budget = Budget { calls: u8::MAX, crashes: 1, edits: 1, configs: 1, ..Budget::default() };
+    account
+}
+
+/// Three releases, three callers, two servers a release, and everything.
+pub fn wide(broken: Option<Breakage>) -> Account {
+    let mut account = Account::new("three callers and everything", 2, broken);
+    account.menu = menu(RELEASES, &ALL_VERBS);
+    account.callers = 3;
+    account.ages = vec![1, 2, 3, 4];
+    account.budget = Budget {
+        calls: u8::MAX,
+        crashes: 3,
+        failures: 2,
+        deaths: 1,
+        sick: 1,
+        edits: 1,
+        configs: 1,
+        hidden: 1,
+        over: 2,
+    };
+    account.judged_of = 16;
+    account.starts = starts(&account, RELEASES);
+    account
+}

@@ -67,7 +67,8 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
 pub fn scope(verb: &Verb) -> Scope {
     let nothing_more = Scope::default();
     match verb {
-        Verb::Provision => Scope { readiness: true, addresses: true, ..nothing_more },
+        // Its group may be all that says that it was rejected: its servers may have died before.
+        Verb::Provision => Scope { own_group: true, readiness: true, addresses: true, ..nothing_more },
         Verb::Register => Scope { own_group: true, group_details: true, listener: true, ..nothing_more },
         // A release that tags name product is behind no rule yet where there is none; else nothing is looked up.
         Verb::Promote => Scope { every_group: true, ..nothing_more },

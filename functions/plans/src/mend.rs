@@ -3,7 +3,7 @@
 use domain::plan::{End, Plan, Stage, Step};
 use domain::request::{Request, Verb};
 use domain::tags::{self, Read, Role, Tags, WhichRule};
-use domain::world::{Weighted, weights_hash};
+use domain::world::{InstanceState, Weighted, weights_hash};
 
 use crate::standing::{Share, Standing, Traffic, Who, forward};
 use crate::told::Concern;
@@ -159,7 +159,10 @@ fn spread_rejection(standing: &Standing<'_>, release: &ReleaseId) -> Vec<Step> {
 
 fn tag_all(standing: &Standing<'_>, release: &ReleaseId, tags: &Tags, stands: impl Fn(&Tags) -> bool) -> Vec<Step> {
     let Some(found) = standing.releases.get(release) else { return Vec::new() };
-    let instances: Vec<_> = found.standing_instances().filter(|i| !stands(&i.tags)).map(|i| i.id.clone()).collect();
+    // A rejection is written on what is terminated too: it may be all that is left to say so when the rest has gone.
+    let is_rejection = tags.role() == Some(Role::Rejected);
+    let tagged = found.instances.iter().filter(|i| is_rejection || i.state != InstanceState::Terminated);
+    let instances: Vec<_> = tagged.filter(|i| !stands(&i.tags)).map(|i| i.id.clone()).collect();
     let mut steps = Vec::new();
     if !instances.is_empty() {
         steps.push(Step::TagInstances { instances, tags: tags.clone() });
