@@ -134,30 +134,37 @@ fn bus(object: &Map<String, Value>, function: Function) -> Result<Event, String>
     };
     let source = object.get("source").and_then(Value::as_str).unwrap_or_default();
     let detail_type = object.get("detail-type").and_then(Value::as_str).unwrap_or_default();
+    // What the event is about, and the words that it cannot do without.
     let known = match (source, detail_type) {
         ("aws.codepipeline", "CodePipeline Pipeline Execution State Change") => {
             let state = text(&["state"]);
-            ["FAILED", "STOPPED", "SUPERSEDED", "CANCELED"].contains(&state.as_str()).then(|| Event::ExecutionEnded {
-                pipeline: text(&["pipeline"]),
-                execution: text(&["execution-id"]),
-                state,
-            })
+            let (pipeline, execution) = (text(&["pipeline"]), text(&["execution-id"]));
+            let over = ["FAILED", "STOPPED", "SUPERSEDED", "CANCELED"].contains(&state.as_str());
+            over.then(|| (("execution-id", execution.clone()), Event::ExecutionEnded { pipeline, execution, state }))
         }
         ("aws.codepipeline", "CodePipeline Action Execution State Change") => {
-            (text(&["type", "category"]) == "Approval" && text(&["state"]) == "FAILED").then(|| Event::ApprovalFailed {
-                pipeline: text(&["pipeline"]),
-                execution: text(&["execution-id"]),
-                action: text(&["action"]),
-                action_execution: text(&["action-execution-id"]),
+            let (pipeline, execution) = (text(&["pipeline"]), text(&["execution-id"]));
+            let (action, action_execution) = (text(&["action"]), text(&["action-execution-id"]));
+            let failed = text(&["type", "category"]) == "Approval" && text(&["state"]) == "FAILED";
+            failed.then(|| {
+                let needed = ("execution-id", execution.clone());
+                (needed, Event::ApprovalFailed { pipeline, execution, action, action_execution })
             })
         }
-        ("aws.cloudwatch", "CloudWatch Alarm State Change") => (text(&["state", "value"]) == "ALARM")
-            .then(|| Event::Alarm { name: text(&["alarmName"]), reason: text(&["state", "reason"]) }),
-        ("aws.events" | "aws.scheduler", "Scheduled Event") => Some(Event::Sweep),
+        ("aws.cloudwatch", "CloudWatch Alarm State Change") => {
+            let (name, reason) = (text(&["alarmName"]), text(&["state", "reason"]));
+            (text(&["state", "value"]) == "ALARM").then(|| (("alarmName", name.clone()), Event::Alarm { name, reason }))
+        }
+        ("aws.events" | "aws.scheduler", "Scheduled Event") => {
+            Some((("detail-type", detail_type.to_owned()), Event::Sweep))
+        }
         _ => None,
     };
     match (known, function) {
-        (Some(event), Function::Teardown) => Ok(event),
+        (Some(((needed, value), _)), Function::Teardown) if value.is_empty() => {
+            Err(expected(function, &format!("EventBridge's \"{detail_type}\" has no {needed} in its detail")))
+        }
+        (Some((_, event)), Function::Teardown) => Ok(event),
         (Some(_), Function::Provision | Function::Register | Function::Promote) => {
             Err(expected(function, &format!("EventBridge's \"{detail_type}\" is for teardown")))
         }

@@ -16,9 +16,12 @@ pub enum Refusal {
         "the product rule {rule} of {service} does what Pointsman never makes it do: {found}. Put it right by hand (forward to groups of {service} alone, or to one group without our tags); until then nothing is changed"
     )]
     StrangeProductRule { service: ServiceName, rule: RuleArn, found: String },
-    #[error("release {release} was rejected{}: a new execution is needed", because(reason))]
+    #[error(
+        "release {release} was rejected{}: a new execution is needed (a retry keeps this one's id)",
+        because(reason)
+    )]
     Rejected { release: ReleaseId, reason: Option<String> },
-    #[error("release {release} was torn down: a new execution is needed")]
+    #[error("release {release} was torn down: a new execution is needed (a retry keeps this one's id)")]
     TornDown { release: ReleaseId },
     #[error(
         "release {promoting} is being promoted and its weights have stood for {minutes} minutes: end that first, by promote {promoting} or by teardown {promoting} with \"action\":\"rollback\""
@@ -59,7 +62,7 @@ pub enum Refusal {
     NothingToGoBackTo { release: ReleaseId, why: String },
     #[error("release {release} was kept: its way back is gone. Ship anew")]
     Kept { release: ReleaseId },
-    #[error("release {release} is not product: product is {}{}", or_nothing(product), went(reason))]
+    #[error("release {release} is not product: {} is{}", or_nothing(product), went(reason))]
     NotProduct { release: ReleaseId, product: Option<String>, reason: Option<String> },
     #[error("{what}")]
     Account { what: String },
@@ -85,7 +88,7 @@ pub enum Failure {
 /// What a call waits for.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WaitFor {
-    #[error("another call holds the service's lease")]
+    #[error("another call of this service to end: it holds the lease")]
     Lease,
     #[error("servers of {release}: {missing}")]
     Servers { release: ReleaseId, missing: String },

@@ -221,11 +221,26 @@ fn a_server_that_died_in_an_earlier_role_says_nothing_about_who_is_promoted() {
 }
 
 #[test]
+fn two_releases_with_weight_are_a_promotion_whatever_their_tags_say() {
+    for role in [Role::PreProduct, Role::Product, Role::Retired] {
+        let account = world().product("r1").promoting("r2", 50).tagged_as("r1", role).tagged_as("r2", role);
+        account.clone().call_once(&provision("r3")).waiting();
+        account.clone().call_once(&finish("r1")).waiting();
+        assert_eq!(account.clone().call(&promote("r2")).done().forwards("product"), "r2 100, r1 0");
+        assert_eq!(account.call(&rollback("r2")).done().forwards("product"), "r1 100");
+    }
+}
+
+#[test]
 fn a_rejected_release_is_refused_by_every_verb_with_why() {
     for request in [provision("r2"), register("r2"), promote("r2"), finish("r2")] {
         let account = world().product("r1").rejected("r2");
         let request = job(request, &account);
         let words = account.call(&request).refused();
-        assert_eq!(words, "release r2 was rejected (it was bad): a new execution is needed", "{:?}", request.verb);
+        assert_eq!(
+            words, "release r2 was rejected (it was bad): a new execution is needed (a retry keeps this one's id)",
+            "{:?}",
+            request.verb
+        );
     }
 }

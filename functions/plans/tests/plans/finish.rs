@@ -121,14 +121,14 @@ fn r_is_retired_a_newer_release_is_product_done_nothing_is_torn_down_r_is_the_wa
 #[test]
 fn r_is_neither_refused_with_what_is_product_and_why_r_went() {
     let account = world().product("r2").retired("r1").pre_product("r3");
-    insta::assert_snapshot!(account.call(&finish("r3")).refused(), @"release r3 is not product: product is r2");
-    insta::assert_snapshot!(world().adopted(&["i-theirs"]).pre_product("r3").call(&finish("r3")).refused(), @"release r3 is not product: product is the adopted target group");
-    insta::assert_snapshot!(world().call(&finish("r9")).refused(), @"release r9 is not product: product is nothing");
+    insta::assert_snapshot!(account.call(&finish("r3")).refused(), @"release r3 is not product: r2 is");
+    insta::assert_snapshot!(world().adopted(&["i-theirs"]).pre_product("r3").call(&finish("r3")).refused(), @"release r3 is not product: the adopted target group is");
+    insta::assert_snapshot!(world().call(&finish("r9")).refused(), @"release r9 is not product: nothing is");
 }
 
 #[test]
 fn r_is_rejected_refused_with_why() {
-    insta::assert_snapshot!(world().product("r1").rejected("r2").call(&finish("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed");
+    insta::assert_snapshot!(world().product("r1").rejected("r2").call(&finish("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed (a retry keeps this one's id)");
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn r_was_never_there() {
 
 #[test]
 fn r_is_rejected_refused_a_new_execution_is_needed_with_why() {
-    insta::assert_snapshot!(world().product("r1").rejected("r2").call(&promote("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed");
+    insta::assert_snapshot!(world().product("r1").rejected("r2").call(&promote("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed (a retry keeps this one's id)");
 }
 
 #[test]

@@ -118,17 +118,17 @@ fn r_is_being_promoted_done_nothing_is_touched() {
 #[test]
 fn r_was_rejected_before_refused_as_far_back_as_aws_remembers() {
     let rejected = world().product("r1").rejected("r2");
-    insta::assert_snapshot!(rejected.clone().call(&provision("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed");
+    insta::assert_snapshot!(rejected.clone().call(&provision("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed (a retry keeps this one's id)");
     let gone = rejected.call(&rollback("r2")).done();
     assert_eq!(gone.paid("r2"), 0);
-    insta::assert_snapshot!(gone.call(&provision("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed");
+    insta::assert_snapshot!(gone.call(&provision("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed (a retry keeps this one's id)");
 }
 
 #[test]
 fn r_was_retired_and_torn_down_before_refused() {
     let account = world().product("r2").stands("r1", Role::Retired).call(&sweep()).done();
     assert_eq!(account.role("r1"), "gone");
-    insta::assert_snapshot!(account.call(&provision("r1")).refused(), @"release r1 was torn down: a new execution is needed");
+    insta::assert_snapshot!(account.call(&provision("r1")).refused(), @"release r1 was torn down: a new execution is needed (a retry keeps this one's id)");
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn r_is_retired_refused() {
 
 #[test]
 fn r_is_rejected_refused_with_why() {
-    insta::assert_snapshot!(world().product("r1").rejected("r2").call(&register("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed");
+    insta::assert_snapshot!(world().product("r1").rejected("r2").call(&register("r2")).refused(), @"release r2 was rejected (it was bad): a new execution is needed (a retry keeps this one's id)");
 }
 
 #[test]

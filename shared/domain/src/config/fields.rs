@@ -25,7 +25,9 @@ impl<'a> Fields<'a> {
 
     /// The raw value; an explicit null is none.
     pub fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.object.get(key).filter(|value| !value.is_null())
     }
 

@@ -3,6 +3,7 @@
 mod fields;
 mod overlap;
 mod parse;
+mod rule;
 mod settings;
 
 use std::collections::BTreeSet;

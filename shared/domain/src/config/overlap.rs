@@ -57,8 +57,10 @@ fn covers(wide: &Conditions, narrow: &Conditions) -> bool {
     hosts && paths && ips
 }
 
+/// Whether these networks are together every address: 0.0.0.0/0, or its halves.
 fn everywhere(ips: &BTreeSet<String>) -> bool {
-    ips.contains("0.0.0.0/0")
+    let networks: Vec<IpNet> = ips.iter().filter_map(|ip| ip.parse().ok()).collect();
+    IpNet::aggregate(&networks).iter().any(|network| network.prefix_len() == 0)
 }
 
 fn either_empty(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {

@@ -5,10 +5,11 @@ use std::fmt;
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{Ami, Dns, HealthCheck, OnApprovalTimeout, ReadyWhen, RuleConfig, Service, Traffic, UserData, overlap};
+use super::rule::{no_rule, rule};
+use super::{Ami, Dns, HealthCheck, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap};
 use crate::id::{AllocationId, ListenerArn, ServiceName, SubnetId};
 use crate::tags::{Tags, is_tag_character};
-use crate::world::{Conditions, Secret};
+use crate::world::Secret;
 
 /// One fault of a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +67,8 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
     let listener = f.require("listener_arn", "\"arn:aws:elasticloadbalancing:…:listener/app/…\"", p);
     let listener = listener.then(|| f.text("listener_arn", p)).flatten().filter(|arn| listener_arn(arn, p));
     let port = f.require("port", "8080", p).then(|| f.number("port", 1, 65_535, p)).flatten();
-    let product = rule(f, "product", p);
-    let pre_product = rule(f, "pre_product", p);
+    let product = rule(f, "product", "{\"priority\": 20, \"hosts\": [\"m.example.com\"]}", p);
+    let pre_product = rule(f, "pre_product", "{\"priority\": 10, \"hosts\": [\"pre.m.example.com\"]}", p);
     if let (Some(product), Some(pre_product)) = (&product, &pre_product) {
         p.extend(
             overlap::faults(product, pre_product).into_iter().map(|what| Problem::new("pre_product:".into(), what)),
@@ -194,6 +195,10 @@ fn listener_arn(arn: &str, p: &mut Vec<Problem>) -> bool {
 fn user_data(f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<UserData> {
     let text = f.text("user_data", p)?;
     match text.strip_prefix("ssm:") {
+        Some("") => {
+            p.push(Problem::new("user_data".into(), "names no parameter after ssm:".into()));
+            None
+        }
         Some(parameter) => Some(UserData::Ssm(parameter.to_owned())),
         None if text.len() > 16_384 => {
             p.push(Problem::new("user_data".into(), format!("has {} bytes, EC2 takes 16384", text.len())));
@@ -201,63 +206,6 @@ fn user_data(f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<UserData> {
         }
         None => Some(UserData::Text(Secret(text))),
     }
-}
-
-fn no_rule() -> RuleConfig {
-    RuleConfig { priority: 0, conditions: Conditions::default(), host: None }
-}
-
-fn rule(f: &mut Fields<'_>, key: &'static str, p: &mut Vec<Problem>) -> Option<RuleConfig> {
-    if !f.require(key, "{\"priority\": 20, \"hosts\": [\"m.example.com\"]}", p) {
-        f.raw(key);
-        return None;
-    }
-    let before = p.len();
-    let mut r = f.object(key, p)?;
-    let priority = r.require("priority", "20", p).then(|| r.number("priority", 1, 50_000, p)).flatten();
-    r.raw("priority");
-    let hosts = r.list("hosts", p, |host| pattern(host, "._-*?", "a host name, * and ? are wildcards"));
-    let hosts = hosts.unwrap_or_default();
-    let paths = r.list("paths", p, |path| {
-        if path.starts_with('/') || path.starts_with('*') {
-            pattern(path, "_-.$/~\"'@:+&()!,;=%*?", "a path, * and ? are wildcards")
-        } else {
-            Err("it begins with /".to_owned())
-        }
-    });
-    let ips = r.list("source_ips", p, |cidr| {
-        cidr.parse::<ipnet::IpNet>().map(|_| ()).map_err(|_| "it is a CIDR like 10.0.0.0/8".to_owned())
-    });
-    let conditions = Conditions {
-        hosts: hosts.iter().cloned().collect(),
-        paths: paths.unwrap_or_default().into_iter().collect(),
-        source_ips: ips.unwrap_or_default().into_iter().collect(),
-        others: std::collections::BTreeSet::new(),
-    };
-    let values = conditions.hosts.len() + conditions.paths.len() + conditions.source_ips.len();
-    if p.len() == before && values == 0 {
-        p.push(Problem::new(f_key(key), "has no condition; give it hosts, paths or source_ips".into()));
-    }
-    if values > 5 {
-        p.push(Problem::new(f_key(key), format!("has {values} condition values, ELB takes 5 in a rule")));
-    }
-    let wildcards =
-        conditions.hosts.iter().chain(&conditions.paths).flat_map(|v| v.chars()).filter(|c| "*?".contains(*c)).count();
-    if wildcards > 5 {
-        p.push(Problem::new(f_key(key), format!("has {wildcards} wildcards, ELB takes 5 in a rule")));
-    }
-    r.finish(p);
-    let host = hosts.into_iter().find(|host| !host.contains(['*', '?']));
-    priority.map(|priority| RuleConfig { priority, conditions, host })
-}
-
-fn f_key(key: &str) -> String {
-    key.to_owned()
-}
-
-fn pattern(text: &str, also: &str, what: &str) -> Result<(), String> {
-    let good = (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c));
-    if good { Ok(()) } else { Err(format!("it is {what}, at most 128 characters")) }
 }
 
 fn health_check(f: &mut Fields<'_>, p: &mut Vec<Problem>) -> HealthCheck {

@@ -1,0 +1,17 @@
+//! The domain from its edge: configs and events as they come in, sentences as people read them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what stages a test may fail it"
+)]
+
+mod arbitrary;
+mod config;
+mod config_faults;
+mod events;
+mod jobs;
+mod notices;
+mod sentences;
