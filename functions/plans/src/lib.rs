@@ -22,6 +22,7 @@ use domain::config::Service;
 use domain::plan::{End, Plan, Step};
 use domain::refusal::Refusal;
 use domain::request::{Request, Verb};
+use domain::tags::WhichRule;
 use domain::time::Time;
 use domain::world::{Scope, World};
 
@@ -50,8 +51,7 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
         }
     };
     let mut mending = mend::follow(&standing, request);
-    if row.stages.iter().flat_map(|stage| &stage.steps).any(|step| matches!(step, Step::ChangeName { .. })) {
-        // The row knows where the names go next; from what was seen they change once.
+    if knows_the_names(&row) {
         for stage in &mut mending {
             stage.steps.retain(|step| !matches!(step, Step::ChangeName { .. }));
         }
@@ -61,6 +61,14 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
         done.nothing_to_do = plan.stages.is_empty();
     }
     plan
+}
+
+/// Whether the row says where the names go next: from what was seen they change once.
+fn knows_the_names(row: &Plan) -> bool {
+    let mut steps = row.stages.iter().flat_map(|stage| &stage.steps);
+    matches!(row.end, End::Fail(_))
+        || steps
+            .any(|step| matches!(step, Step::ChangeName { .. } | Step::ModifyRule { which: WhichRule::Product, .. }))
 }
 
 /// How much of the world a verb looks at.

@@ -131,6 +131,12 @@ pub fn tag_role(standing: &Standing<'_>, release: &ReleaseId, role: Role) -> Vec
     tag_all(standing, release, &tags, |found| found.role() == Some(role))
 }
 
+/// Writes a role on everything a release has, whatever stands there: what was mended before it may differ.
+pub fn tag_role_anew(standing: &Standing<'_>, release: &ReleaseId, role: Role) -> Vec<Step> {
+    let since = standing.since(release, role).unwrap_or(standing.now);
+    tag_all(standing, release, &tags::role_tags(&standing.service.name, role, since), |_| false)
+}
+
 /// Rejects a release on everything it has.
 pub fn tag_rejected(standing: &Standing<'_>, release: &ReleaseId, reason: &str) -> Vec<Step> {
     let since = standing.since(release, Role::Rejected).unwrap_or(standing.now);

@@ -208,9 +208,9 @@ fn switch(standing: &Standing<'_>, release: &ReleaseId, rule: &Rule, shares: &[S
     }]));
     stages.push(Stage::stop(vec![Step::ReadBack { rule: rule.arn.clone(), which, forward: forward.clone() }]));
     let mut follow = vec![mend::tag_weights(rule.arn.clone(), standing, &forward)];
-    follow.extend(mend::tag_role(standing, release, Role::Product));
+    follow.extend(mend::tag_role_anew(standing, release, Role::Product));
     if let Some(Who::Release(before)) = before.map(|share| &share.who) {
-        follow.extend(mend::tag_role(standing, before, Role::Retired));
+        follow.extend(mend::tag_role_anew(standing, before, Role::Retired));
     }
     for rule in &standing.pre_product {
         if standing.forwards_to(rule) == Some(release) {

@@ -130,6 +130,15 @@ fn r1_leaves_the_rule_and_its_tags_say_retired_before_it_does() {
 }
 
 #[test]
+fn the_tags_lag_behind_a_rollback_that_was_cut_off_the_next_switch_writes_what_is_so_after_it() {
+    // Traffic went back to r2, and its tags still say retired.
+    let account = world().product("r2").tagged_as("r2", Role::Retired).pre_product("r3").later(60);
+    let account = account.call(&promote("r3")).done();
+    assert_eq!((account.role("r3"), account.role("r2")), ("product".into(), "retired".into()));
+    assert_eq!(account.forwards("product"), "r3 100, r2 0");
+}
+
+#[test]
 fn r2_has_the_weight_but_is_rejected_r3_takes_all_and_r2_leaves_the_rule_in_the_same_call() {
     let account = world().product("r2").rejected_while_product("r2").pre_product("r3").later(60);
     let course = account.call(&promote("r3"));
