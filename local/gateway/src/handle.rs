@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use crate::aws::AwsError;
+use crate::cloudwatch;
 use crate::ec2::Ec2;
 use crate::elbv2::Elbv2;
 use crate::fault::{self, Faults, What};
@@ -14,7 +15,7 @@ use crate::request;
 use crate::route53::Route53;
 use crate::settings::Settings;
 use crate::tagging;
-use crate::{Request, Response};
+use crate::{Protocol, Request, Response};
 
 /// Everything that the calls of one gateway share.
 pub(crate) struct Shared {
@@ -99,6 +100,7 @@ impl Shared {
             "ec2" => self.ec2_answer(request).await,
             "elasticloadbalancing" => self.elbv2.answer(request, &self.upstream, &self.health).await,
             "route53" => self.route53.answer(request, &self.upstream, &self.settings).await,
+            "monitoring" if request.protocol == Protocol::Cbor => cloudwatch::answer(request, &self.upstream).await,
             "tagging" => tagging::answer(request, &self.upstream, &self.elbv2.usages).await,
             "dynamodb" if request::mutates(request) => {
                 // moto checks a condition and then writes; between the two another write could come.

@@ -14,6 +14,8 @@
 //! ```
 
 pub mod aws;
+mod cbor;
+mod cloudwatch;
 mod ec2;
 mod elbv2;
 pub mod fault;
