@@ -21,6 +21,9 @@ const SWEEPS_MAX: usize = 20;
 /// How long after a sweep the next one comes here; on AWS it is ten minutes.
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(700);
 
+/// So many lines of the logs are shown where something went wrong.
+const LAST_WORDS: usize = 30;
+
 pub(super) type Sent = BoxFuture<'static, ()>;
 
 /// What a person answers to an approval.
@@ -146,17 +149,18 @@ impl Stack {
     ///
     /// Where it throws, or waits longer than anything here takes.
     pub async fn call_until_over(&self, function: &str, payload: &Value) -> Result<Value> {
-        let calls = async {
-            loop {
-                let answer = self.call(function, payload).await?;
-                if answer.get("status").and_then(Value::as_str) != Some("waiting") {
-                    return Ok(answer);
-                }
-                // What it waits for takes a while; AWS's callers pause as well.
-                tokio::time::sleep(Duration::from_millis(200)).await;
+        let began = std::time::Instant::now();
+        loop {
+            let answer = self.call(function, payload).await?;
+            if answer.get("status").and_then(Value::as_str) != Some("waiting") {
+                return Ok(answer);
             }
-        };
-        within(PATIENCE, calls, &format!("{function} waits without end")).await?
+            if began.elapsed() > PATIENCE {
+                return Err(Trouble::new(format!("{function} {payload} waits without end: {answer}")));
+            }
+            // What it waits for takes a while; AWS's callers pause as well.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Lets the time of the sweep come, again and again until this is so.
@@ -197,7 +201,23 @@ impl Stack {
     ///
     /// Where that does not come.
     pub async fn idle(&self) -> Result<()> {
-        within(PATIENCE, self.functions().idle(), "the functions do not come to rest").await.map(drop)
+        let idle = within(PATIENCE, self.functions().idle(), "the functions do not come to rest").await;
+        idle.map(drop)
+            .map_err(|trouble| Trouble::new(format!("{trouble}. What they said last:\n{}", self.last_words())))
+    }
+
+    /// The last lines of the functions' logs: where a test or the demo goes wrong, they tell why.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let mut lines: Vec<_> = self
+            .functions()
+            .specs()
+            .flat_map(|spec| self.functions().logs(&spec.name))
+            .filter(|line| line.json().is_some())
+            .collect();
+        lines.sort_by_key(|line| line.time);
+        let last = lines.len().saturating_sub(LAST_WORDS);
+        lines.into_iter().skip(last).map(|line| format!("{}\n", line.text)).collect()
     }
 }
 

@@ -124,9 +124,9 @@ async fn what_iam_denies_is_named_with_action_and_resource() {
     let faults = stack.gateway().faults();
 
     let deny = |service: &str, action: &str| faults.add(Rule::new(What::AccessDenied).service(service).action(action));
-    deny("dynamodb", "PutItem");
+    deny("dynamodb", "UpdateItem");
     let mark = stack.gateway().record().mark();
-    refuses(&stack, "provision", &ask(SERVICE, "r1"), &["dynamodb:PutItem", &account.lease_table]).await;
+    refuses(&stack, "provision", &ask(SERVICE, "r1"), &["dynamodb:UpdateItem", &account.lease_table]).await;
     unchanged_since(&stack, mark);
     faults.clear();
 
