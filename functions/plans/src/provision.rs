@@ -128,7 +128,10 @@ struct Launched<'l, 'a> {
 fn launch(standing: &Standing<'_>, request: &Request, of: &Launched<'_, '_>) -> Plan {
     let alive = of.found.alive().count();
     let missing = format!("{alive} of {} servers run", of.asked);
-    if let Some(plan) = expired(standing, request, of.release, of.found, missing) {
+    // A direct caller who replaces a server that died has the time of a launch for it, however old the release is.
+    if request.started.is_some()
+        && let Some(plan) = expired(standing, request, of.release, of.found, missing)
+    {
         return plan;
     }
     let with_room: Vec<&SubnetId> =
@@ -284,7 +287,7 @@ fn give_up(
     Plan { stages, end: End::Fail(failure) }.after(Vec::new())
 }
 
-/// Running out of time, counted from the job's first call, or for direct callers from the first launch.
+/// Running out of time, counted from the job's first call, or for direct callers from the last launch.
 fn expired(
     standing: &Standing<'_>,
     request: &Request,
@@ -292,7 +295,8 @@ fn expired(
     found: &Release<'_>,
     missing: String,
 ) -> Option<Plan> {
-    let started = request.started.or_else(|| standing.since(release, Role::PreProduct))?;
+    let launches = found.alive().filter_map(|i| i.tags.since());
+    let started = request.started.or(launches.max())?;
     let seconds = standing.now - started;
     if seconds < i64::from(standing.service.provision_timeout_seconds) {
         return None;

@@ -198,7 +198,7 @@ fn it_does_not_get_ready_in_time_r_is_rejected_what_was_made_removed_the_job_fai
 }
 
 #[test]
-fn a_direct_callers_time_is_counted_from_what_was_made_first() {
+fn a_direct_callers_time_is_counted_from_what_was_launched_last() {
     let account = world().provisioned("r1").each("r1", 1, |server| server.stuck = true).later(590);
     let waiting = account.clone().call_once(&provision("r1"));
     assert_eq!(waiting.waiting(), "servers of r1: i-r1-1: its status checks are not ok yet");
@@ -225,6 +225,14 @@ fn one_of_its_servers_died_meanwhile_it_is_replaced_in_the_zone_that_lacks_it() 
     let course = account.call(&request);
     assert_eq!(course.count(launches), 1);
     assert_eq!(spread(&course.done(), "r2"), "subnet-0a: 1, subnet-0c: 1");
+}
+
+#[test]
+fn a_direct_caller_replaces_a_server_that_died_days_later() {
+    let account = world().product("r1").pre_product("r2").later(2 * 86_400).dies("r2", 1);
+    let course = account.call(&provision("r2"));
+    assert_eq!(course.count(launches), 1);
+    assert_eq!(course.done().paid("r2"), 2);
 }
 
 fn pool(size: usize) -> Account {
