@@ -32,10 +32,10 @@ impl Breakage {
             Promise::SeenByQa => "promote does not ask the pre-product rule",
             Promise::NoChangeWithoutLease => "the runner does not look at its lease before each change",
             Promise::NeverByInference => "the sweep terminates what no rule names",
-            Promise::TagsBeforeTheRule => "promote does not tag what leaves the rule",
+            Promise::TagsBeforeTheRule => "promote takes what was product out of the rule",
             Promise::RejectionStands => "a failed execution's event rejects whatever it names",
             Promise::NoTrafficUnasked => "the sweep goes back from a product that is not healthy",
-            Promise::GoneStaysGone => "provision does not see what was terminated",
+            Promise::GoneStaysGone => "provision does not read that a release was rejected",
             Promise::EveryCallEnds => "register looks again where it is done",
             Promise::NothingLeftBehind => "nobody deletes a group",
             Promise::EverybodyTold => "nobody is told of a rejection",
@@ -57,7 +57,8 @@ impl Breakage {
                     target.health = Health::Healthy;
                 }
             }
-            Promise::RejectedNeverServesAgain => {
+            Promise::GoneStaysGone if ask.verb != Verb::Provision => {}
+            Promise::RejectedNeverServesAgain | Promise::GoneStaysGone => {
                 let instances = world.instances.iter_mut().map(|i| &mut i.tags);
                 for tags in instances.chain(world.groups.iter_mut().map(|g| &mut g.tags)) {
                     if tags.role() == Some(tags::Role::Rejected) {
@@ -80,9 +81,9 @@ impl Breakage {
                     targets.retain(|t| t.health != Health::Draining);
                 }
             }
-            Promise::NoMoreInstances => world.instances.retain(|i| i.state != InstanceState::Pending),
-            Promise::GoneStaysGone if ask.verb == Verb::Provision => {
-                world.instances.retain(|i| i.state != InstanceState::Terminated);
+            Promise::NoMoreInstances => {
+                let pending = world.instances.iter_mut().filter(|i| i.state == InstanceState::Pending);
+                pending.for_each(|i| i.state = InstanceState::Terminated);
             }
             _ => {}
         }
@@ -135,13 +136,6 @@ impl Breakage {
                     plan.stages.push(Stage::stop(vec![Step::DeleteGroup { group: theirs }]));
                 }
             }
-            Promise::NoMoreInstances | Promise::GoneStaysGone => {
-                for step in plan.stages.iter_mut().flat_map(|s| &mut s.steps) {
-                    if let Step::Launch(launch) = step {
-                        launch.tags.insert(tags::LAUNCH.into(), format!("{}/3/{}", launch.subnet, launch.count));
-                    }
-                }
-            }
             Promise::NeverByInference if ask.verb == Verb::Sweep => {
                 let named = |release: &str| {
                     let group = names::release_index(release).map(names::group);
@@ -158,9 +152,10 @@ impl Breakage {
                 }
             }
             Promise::TagsBeforeTheRule if ask.verb == Verb::Promote => {
-                let switches = |s: &Stage| s.steps.iter().any(|step| matches!(step, Step::ModifyRule { .. }));
-                if let Some(at) = plan.stages.iter().position(switches) {
-                    plan.stages.drain(..at);
+                for step in plan.stages.iter_mut().flat_map(|s| &mut s.steps) {
+                    if let Step::ModifyRule { forward, .. } = step {
+                        forward.retain(|w| w.weight > 0);
+                    }
                 }
             }
             Promise::NoTrafficUnasked if ask.verb == Verb::Sweep => {

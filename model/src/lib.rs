@@ -9,6 +9,7 @@ pub mod aws;
 pub mod broken;
 pub mod caller;
 pub mod calm;
+pub mod explore;
 pub mod names;
 pub mod planner;
 pub mod promises;

@@ -1,35 +1,72 @@
-//! `make model`: explores, and says what was found.
+//! `make model`: explores, breaks each promise on purpose, and says what was found.
 
-use std::time::Instant;
+use std::process::ExitCode;
 
+use model::account::Account;
+use model::broken::Breakage;
+use model::explore::{Explored, caught, explore};
+use model::promises::Promise;
 use model::scenarios;
-use model::story;
-use stateright::{Checker, Model};
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let number = |i: usize, otherwise: usize| arguments.get(i).and_then(|n| n.parse().ok()).unwrap_or(otherwise);
-    let releases = number(2, 2);
-    let account = match arguments.get(1).map(String::as_str) {
-        Some("two") => scenarios::two_callers(releases, None),
+const THREADS: usize = 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |i: usize| arguments.get(i).and_then(|n| n.parse::<usize>().ok());
+    let releases = number(1).unwrap_or(2);
+    let one = match arguments.first().map(String::as_str) {
+        None => return everything(),
+        Some("broken") => return if broken_plans() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        Some("small") => scenarios::small(releases, None),
+        Some("two") => scenarios::two_callers(releases, number(3).and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX)),
         Some("faults") => scenarios::faults(releases, None),
         Some("people") => scenarios::people(releases, None),
-        Some("wide") => scenarios::wide(None),
-        _ => scenarios::small(releases, None),
+        Some(_) => scenarios::wide(None),
     };
-    let started = Instant::now();
-    let checker = account.checker().threads(2).target_state_count(number(3, 100_000_000)).spawn_bfs().join();
+    if run(releases, one, number(2).filter(|n| *n > 0)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn everything() -> ExitCode {
+    println!("releases | distinct states | transitions | depth | seconds | looks planned | ends driven | bounds");
+    let mut good = true;
+    good &= run(1, scenarios::small(1, None), None);
+    good &= run(2, scenarios::two_callers(2, 3), None);
+    good &= run(1, scenarios::faults(1, None), Some(8_000_000));
+    good &= run(2, scenarios::faults(2, None), Some(8_000_000));
+    good &= run(2, scenarios::people(2, None), Some(8_000_000));
+    good &= run(3, scenarios::wide(None), Some(8_000_000));
+    good &= broken_plans();
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(releases: usize, account: Account, transitions: Option<usize>) -> bool {
+    let (calls, crashes) = (account.budget.calls, account.budget.crashes);
+    let calls = if calls == u8::MAX { "any number of calls".to_owned() } else { format!("{calls} calls") };
+    let Explored { name, distinct, transitions, depth, took, looks, ends, complete, broken } =
+        explore(account, transitions, THREADS);
+    let complete = if complete { "all states" } else { "as far as the bound" };
     println!(
-        "{}: {} states, {} distinct, depth {}, {:?}; {} looks, {} ends",
-        checker.model().name,
-        checker.state_count(),
-        checker.unique_state_count(),
-        checker.max_depth(),
-        started.elapsed(),
-        checker.model().planner.looks(),
-        checker.model().outlooks.known(),
+        "{releases} | {distinct} | {transitions} | {depth} | {:.0} | {looks} | {ends} | {name}; {calls}, {crashes} crashes; {complete}",
+        took.as_secs_f64()
     );
-    for (promise, path) in checker.discoveries() {
-        println!("\nbroken: {promise}\n{}", story::tell(checker.model(), path));
+    for history in &broken {
+        println!("\nBROKEN: {history}");
     }
+    broken.is_empty()
+}
+
+fn broken_plans() -> bool {
+    let mut good = true;
+    println!("\nPlans broken on purpose, and the shortest history that shows it:");
+    for promise in Promise::ALL {
+        println!("\n{}\n  broken so: {}", promise.words(), Breakage(promise).words());
+        match caught(promise) {
+            Some(history) => println!("{history}"),
+            None => {
+                good = false;
+                println!("  NOT CAUGHT");
+            }
+        }
+    }
+    good
 }

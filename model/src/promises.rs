@@ -243,7 +243,7 @@ impl History {
                 for release in (0..RELEASES).filter(|r| slots(*r, instances).next().is_some()) {
                     let was = slots(release, instances).filter_map(|s| before.instances[release][s]);
                     let was_rejected = was.into_iter().any(|i| i.marks.role == Role::Rejected);
-                    self.tag(before, release, mark, was_rejected, ask);
+                    self.tag(before, release, mark, was_rejected, ask, glance.outdated);
                 }
             }
             Step::TagGroup { group, mark } => {
@@ -251,7 +251,7 @@ impl History {
                     self.breaks(Promise::NothingOfOthers);
                 } else {
                     let was_rejected = before.groups[group].is_some_and(|g| g.marks.role == Role::Rejected);
-                    self.tag(before, group, mark, was_rejected, ask);
+                    self.tag(before, group, mark, was_rejected, ask, glance.outdated);
                 }
             }
             Step::Register { group, .. } => {
@@ -329,6 +329,10 @@ impl History {
         // Where a rejected release loses its weight to what stood behind it, nothing is promoted, whoever mends that.
         let mended = loser_rejected && before.names(group);
         let promoted = group < RELEASES && ask.is_about(Verb::Promote, group) && !mended;
+        if glance.outdated {
+            // Somebody changed the rule since it was looked at, and ModifyRule has no condition: the next look finds it.
+            return;
+        }
         let healthy = glance.healthy[group];
         let asked = if group == STRANGER { 1 } else { asked };
         let losers = loser.map_or(0, |l| glance.healthy[l]);
@@ -343,12 +347,12 @@ impl History {
             if !self.past[group].seen && !before.names(group) {
                 self.breaks(Promise::SeenByQa);
             }
-            if self.past[group].retired && !before.serves(group) && !glance.outdated {
+            if self.past[group].retired && !before.serves(group) {
                 self.breaks(Promise::LateDuplicatesChangeNoTraffic);
             }
         } else {
             let asked_for = ask.is_rollback() && loser == Some(ask.release);
-            if !(asked_for || loser_rejected || glance.outdated) {
+            if !(asked_for || loser_rejected) {
                 self.breaks(Promise::NoTrafficUnasked);
             }
         }
@@ -437,7 +441,7 @@ impl History {
         }
     }
 
-    fn tag(&mut self, before: &Aws, release: usize, mark: Mark, was_rejected: bool, ask: Ask) {
+    fn tag(&mut self, before: &Aws, release: usize, mark: Mark, was_rejected: bool, ask: Ask, outdated: bool) {
         match mark {
             Mark::Role { role: Role::Rejected, .. } => {
                 let past = self.past[release];
@@ -452,7 +456,7 @@ impl History {
                         Verb::Provision | Verb::Sweep => !in_service,
                         Verb::Register | Verb::Promote | Verb::Finish => false,
                     };
-                    if !may {
+                    if !(may || outdated) {
                         self.breaks(Promise::RejectionStands);
                     }
                 }

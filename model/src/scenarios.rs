@@ -59,12 +59,13 @@ pub fn small(releases: usize, broken: Option<Breakage>) -> Account {
     account
 }
 
-/// Two callers at a time, whatever they call and however often, and a crash of each.
-pub fn two_callers(releases: usize, broken: Option<Breakage>) -> Account {
-    let mut account = small(releases, broken);
+/// Two callers at a time and a crash of each; so many calls, whichever they are.
+pub fn two_callers(releases: usize, calls: u8) -> Account {
+    let mut account = small(releases, None);
     account.name = "two callers, a crash of each";
     account.callers = 2;
     account.budget.crashes = 2;
+    account.budget.calls = calls;
     account
 }
 

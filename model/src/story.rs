@@ -1,8 +1,8 @@
 //! A history, told so that a person can follow it.
 
-use stateright::{Model, Path};
+use stateright::Path;
 
-use crate::account::{Account, Action, Edit, How, State};
+use crate::account::{Action, Edit, How, State};
 use crate::apply::rule_name;
 use crate::aws::{Aws, Forward, Instances, Life, RELEASES, SECONDS, STRANGER, Target, Weight, Which};
 use crate::caller::Caller;
@@ -11,7 +11,7 @@ use crate::step::{Mark, RuleMark, Step};
 use crate::view;
 
 /// A path as numbered lines, and where it ends.
-pub fn tell(account: &Account, path: Path<State, Action>) -> String {
+pub fn tell(path: Path<State, Action>) -> String {
     let steps = path.into_vec();
     let mut text = String::new();
     let mut number = 0;
@@ -28,7 +28,6 @@ pub fn tell(account: &Account, path: Path<State, Action>) -> String {
             text.push_str(&format!("     broken:   {}\n", broken.words()));
         }
     }
-    let _ = account.properties();
     text
 }
 
