@@ -154,7 +154,12 @@ impl Account {
         let work = Work::new(ask, memory, plan, Glance::at(&state.aws));
         state.callers[caller] = Caller::Works(work);
         // What neither changes nor tells anything ends where it was looked at.
-        if plan.script.stages.is_empty() {
+        let looks_again = match plan.script.end {
+            End::Look => true,
+            End::LookForLaunch => memory.launch,
+            End::Wait | End::Done | End::Refuse | End::Fail { .. } => false,
+        };
+        if plan.script.stages.is_empty() && !looks_again {
             self.goes_on(state, caller);
         }
     }

@@ -333,6 +333,9 @@ impl History {
             // Somebody changed the rule since it was looked at, and ModifyRule has no condition: the next look finds it.
             return;
         }
+        if promoted && !self.past[group].seen && !before.names(group) {
+            self.breaks(Promise::SeenByQa);
+        }
         let healthy = glance.healthy[group];
         let asked = if group == STRANGER { 1 } else { asked };
         let losers = loser.map_or(0, |l| glance.healthy[l]);
@@ -344,9 +347,6 @@ impl History {
             self.breaks(Promise::RejectedNeverServesAgain);
         }
         if promoted {
-            if !self.past[group].seen && !before.names(group) {
-                self.breaks(Promise::SeenByQa);
-            }
             if self.past[group].retired && !before.serves(group) {
                 self.breaks(Promise::LateDuplicatesChangeNoTraffic);
             }
