@@ -30,11 +30,12 @@ pub fn plan(
     if standing.is_rejected(release) {
         return rejected(standing, request, release, scope);
     }
+    let tagged_so = matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired));
     let was_product = match traffic {
         Traffic::All | Traffic::Zero => true,
-        // Of two with weight, one was product before.
-        Traffic::Some => standing.promoting() != Some(release),
-        Traffic::NotInRule => matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired)),
+        // Of two with weight, one was product before; by somebody's hand both.
+        Traffic::Some => tagged_so || standing.promoting() != Some(release),
+        Traffic::NotInRule => tagged_so,
     };
     if scope == RollbackScope::UnlessItWasProduct && was_product {
         return nothing(format!("release {release} is or was product: it is left alone"));
