@@ -37,7 +37,7 @@ impl Breakage {
             Promise::NoTrafficUnasked => "the sweep goes back from a product that is not healthy",
             Promise::GoneStaysGone => "provision does not read that a release was rejected",
             Promise::EveryCallEnds => "register looks again where it is done",
-            Promise::NothingLeftBehind => "nobody deletes a group",
+            Promise::NothingLeftBehind => "the sweep does nothing",
             Promise::EverybodyTold => "nobody is told of a rejection",
         }
     }
@@ -168,7 +168,12 @@ impl Breakage {
             Promise::EveryCallEnds if ask.verb == Verb::Register && matches!(plan.end, End::Done(_)) => {
                 plan.end = End::Look;
             }
-            Promise::NothingLeftBehind => keep_steps(plan, |step| !matches!(step, Step::DeleteGroup { .. })),
+            Promise::NothingLeftBehind if ask.verb == Verb::Sweep => {
+                plan.stages.clear();
+                if matches!(plan.end, End::Look) {
+                    plan.end = End::Done(domain::plan::Done::default());
+                }
+            }
             Promise::EverybodyTold => {
                 keep_steps(plan, |step| !matches!(step, Step::Tell(notice) if notice.release.is_some()));
             }

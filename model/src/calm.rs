@@ -230,7 +230,9 @@ fn left_behind(aws: &Aws) -> bool {
         let rejected = roles.contains(&Role::Rejected);
         // By somebody's hand it may have lost its rule; nobody tears it down by inference, and it is told.
         let lost = roles.contains(&Role::Product) || (aws.product.is_none() && roles.contains(&Role::Retired));
-        aws.serves(release) || (!rejected && (in_rule || lost))
+        // Or somebody's hand put it behind the pre-product rule; that is told too.
+        let by_hand = aws.pre_product.is_some_and(|rule| rule.forward.names(release)) && roles.contains(&Role::Retired);
+        aws.serves(release) || (!rejected && (in_rule || lost || by_hand))
     };
     let stands = (0..RELEASES).any(|r| aws.stands(r) && !owned(r));
     let rule = aws.pre_product.is_some_and(|rule| (0..GROUPS).any(|g| rule.forward.names(g) && !owned(g)));

@@ -47,7 +47,7 @@ pub fn explore(account: Account, transitions: Option<usize>, threads: usize) -> 
         looks: model.planner.looks(),
         ends: model.outlooks.known(),
         complete: transitions.is_none_or(|count| checker.state_count() < count),
-        broken: discoveries.map(|(promise, path)| format!("{promise}\n{}", story::tell(path))).collect(),
+        broken: discoveries.map(|(promise, path)| format!("{promise}\n{}", story::tell(&path.into_vec()))).collect(),
     }
 }
 
@@ -86,5 +86,5 @@ pub fn caught(promise: Promise) -> Option<String> {
         .target_state_count(6_000_000)
         .spawn_bfs()
         .join();
-    checker.discovery(promise.words()).map(story::tell)
+    checker.discovery(promise.words()).map(|path| story::tell(&path.into_vec()))
 }

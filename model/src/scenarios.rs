@@ -109,3 +109,26 @@ pub fn wide(broken: Option<Breakage>) -> Account {
     account.starts = starts(&account, RELEASES);
     account
 }
+
+/// As wide, and with so much to go wrong that a long history at random meets all of it.
+pub fn long(broken: Option<Breakage>) -> Account {
+    let mut account = wide(broken);
+    account.name = "long histories";
+    account.budget = Budget {
+        calls: u8::MAX,
+        crashes: 12,
+        failures: 12,
+        deaths: 3,
+        sick: 6,
+        edits: 2,
+        configs: 2,
+        hidden: 4,
+        over: 3,
+    };
+    account
+}
+
+/// An account in which nothing goes wrong by itself, with so many servers a release.
+pub fn calm(count: u8) -> Account {
+    Account::new("no faults", count, None)
+}

@@ -1,7 +1,5 @@
 //! A history, told so that a person can follow it.
 
-use stateright::Path;
-
 use crate::account::{Action, Edit, How, State};
 use crate::apply::rule_name;
 use crate::aws::{Aws, Forward, Instances, Life, RELEASES, SECONDS, STRANGER, Target, Weight, Which};
@@ -10,9 +8,8 @@ use crate::names;
 use crate::step::{Mark, RuleMark, Step};
 use crate::view;
 
-/// A path as numbered lines, and where it ends.
-pub fn tell(path: Path<State, Action>) -> String {
-    let steps = path.into_vec();
+/// A history as numbered lines, and where it ends.
+pub fn tell(steps: &[(State, Option<Action>)]) -> String {
     let mut text = String::new();
     let mut number = 0;
     let first = steps.first().map(|(state, _)| describe(&state.aws)).unwrap_or_default();
