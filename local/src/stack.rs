@@ -1,6 +1,6 @@
 //! The stack: every part, started in order, tied to the others, and stopped with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use lambda::{Bus, DeadLetter, Functions, Template};
 use machines::{Machines, Reservation};
 use pipeline::{Engine, Pipeline};
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::account::{self, Account, Place};
@@ -115,6 +115,8 @@ pub(crate) struct Shared {
     /// The configs of the services, by name: a deployment needs the port.
     configs: Mutex<BTreeMap<String, Value>>,
     events: broadcast::Sender<Value>,
+    /// The executions whose end is on the bus.
+    ended: watch::Sender<BTreeSet<String>>,
     notices: Notices,
     script: Script,
     problems: Mutex<Vec<String>>,
@@ -186,6 +188,7 @@ impl Stack {
             engines: Mutex::default(),
             configs: Mutex::new(BTreeMap::from([(options.service.clone(), config)])),
             events: broadcast::Sender::new(4096),
+            ended: watch::Sender::default(),
             notices: Notices::default(),
             script: Script::default(),
             problems: Mutex::default(),

@@ -102,14 +102,21 @@ impl Stack {
         Ok(())
     }
 
-    /// Waits for the end of an execution.
+    /// Waits for the end of an execution, and until the event of it is on the bus.
     ///
     /// # Errors
     ///
     /// Where it does not end in time.
     pub async fn over(&self, service: &str, execution: &str) -> Result<ExecutionStatus> {
         let engine = self.engine(service)?;
-        within(PATIENCE, engine.over(execution), &format!("{execution} did not end")).await
+        let mut ended = self.shared.ended.subscribe();
+        let over = async {
+            let status = engine.over(execution).await;
+            // It fails only when the stack is gone.
+            let _ = ended.wait_for(|ended| ended.contains(execution)).await;
+            status
+        };
+        within(PATIENCE, over, &format!("{execution} did not end")).await
     }
 
     /// What the failed actions of an execution say, in CodePipeline's error details.

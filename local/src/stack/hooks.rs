@@ -24,11 +24,12 @@ impl Stack {
 
         let (bus, shared) = (self.bus.clone(), Arc::clone(&self.shared));
         let emit = Hooks::hook(move |event: Value| {
-            // Nobody listening is no error.
-            let _ = shared.events.send(event.clone());
             if let Err(error) = bus.put(&event) {
                 shared.problem(format!("an event was not delivered: {error}"));
             }
+            shared.note_end(&event);
+            // Nobody listening is no error.
+            let _ = shared.events.send(event);
             async {}
         });
 
@@ -84,6 +85,23 @@ impl Stack {
                 }
             }
         })
+    }
+}
+
+impl Shared {
+    /// Takes note of an execution's end, after its event is on the bus.
+    fn note_end(&self, event: &Value) {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if text("/detail-type") != "CodePipeline Pipeline Execution State Change" {
+            return;
+        }
+        let execution = text("/detail/execution-id").to_owned();
+        self.ended.send_modify(|ended| match text("/detail/state") {
+            "SUCCEEDED" | "FAILED" | "STOPPED" | "SUPERSEDED" => drop(ended.insert(execution)),
+            // Somebody retried it.
+            "RESUMED" => drop(ended.remove(&execution)),
+            _ => {}
+        });
     }
 }
 

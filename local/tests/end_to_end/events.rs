@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lambda::LogLine;
 use local::notices;
 use local::revision::Changes;
 use local::stack::{Approval, PATIENCE};
@@ -9,14 +10,17 @@ use local::{Options, Stack};
 use pipeline::ExecutionStatus;
 use serde_json::{Value, json};
 
-use crate::stage::{SERVICE, done, look, product, quick, says, served, stack, stack_with, teardown, unchanged_since};
+use crate::stage::{
+    SERVICE, calls_since, done, look, pipeline_with, product, quick, says, served, stack, stack_with, teardown,
+    unchanged_since,
+};
 
 /// Ships a release by the pipeline until it is product and waits at `KeepIt`.
 async fn shipped(stack: &Stack, version: &str) -> String {
     let id = stack.ship(SERVICE, version, &Changes::default()).await.unwrap();
     stack.answer(SERVICE, &id, "ShipIt", Approval::Approved, "tried").await.unwrap();
     stack.approval(SERVICE, &id, "KeepIt").await.unwrap();
-    assert_eq!(served(stack, SERVICE).await, [id.clone()]);
+    assert_eq!(served(stack, SERVICE).await, [id.as_str()]);
     id
 }
 
@@ -27,13 +31,20 @@ async fn kept(stack: &Stack, version: &str) -> String {
     id
 }
 
-fn approval_failed(execution: &str) -> Value {
+/// The event of an approval of this execution that a person rejected. There is such an approval, so that who asks the
+/// pipeline about it gets an answer.
+async fn approval_failed(stack: &Stack, execution: &str, action: &str) -> Value {
+    let input = json!({"pipelineName": SERVICE, "filter": {"pipelineExecutionId": execution}});
+    let target = "CodePipeline_20150709.ListActionExecutions";
+    let answer = stack.aws("LOOK").json("codepipeline", target, input).await.unwrap();
+    let runs = answer["actionExecutionDetails"].as_array().unwrap();
+    let run = runs.iter().find(|run| run["actionName"] == action).unwrap();
     json!({
         "source": "aws.codepipeline",
         "detail-type": "CodePipeline Action Execution State Change",
         "detail": {
-            "pipeline": SERVICE, "execution-id": execution, "stage": "Keep", "action": "KeepIt",
-            "action-execution-id": "11111111-2222-3333-4444-555555555555", "state": "FAILED", "region": "us-east-1",
+            "pipeline": SERVICE, "execution-id": execution, "stage": run["stageName"], "action": action,
+            "action-execution-id": run["actionExecutionId"], "state": "FAILED", "region": "us-east-1",
             "type": {"owner": "AWS", "category": "Approval", "provider": "Manual", "version": "1"}, "version": 1,
         },
     })
@@ -48,19 +59,36 @@ fn execution_failed(execution: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_about_what_was_kept_or_is_not_ours_are_ignored() {
+async fn events_about_what_was_kept_are_ignored() {
     let stack = stack().await;
     let id = kept(&stack, "1").await;
+    stack.idle().await.unwrap();
     let mark = stack.gateway().record().mark();
-    let told = stack.notices().all().len();
-    let stranger = "99999999-8888-7777-6666-555555555555";
-    for event in [approval_failed(&id), execution_failed(&id), approval_failed(stranger), execution_failed(stranger)] {
+    for event in [approval_failed(&stack, &id, "ShipIt").await, execution_failed(&id)] {
         assert_eq!(stack.bus().put(&event).unwrap().len(), 1);
         stack.idle().await.unwrap();
     }
-    unchanged_since(&stack, mark);
-    assert_eq!(stack.notices().all().len(), told, "nobody is told of what is ignored");
+    let calls = calls_since(&stack, mark);
+    assert!(!calls.is_empty() && calls.iter().all(|call| !call.mutating || call.service == "dynamodb"), "{calls:?}");
     assert_eq!(served(&stack, SERVICE).await, [id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_about_what_is_not_ours_are_ignored() {
+    let stack = stack().await;
+    let approval = "Name: Sign
+              ActionTypeId: {Category: Approval, Owner: AWS, Provider: Manual, Version: '1'}";
+    pipeline_with(&stack, "payroll", approval).await;
+    let mark = stack.gateway().record().mark();
+    let id = stack.ship("payroll", "1", &Changes::default()).await.unwrap();
+    stack.answer("payroll", &id, "Sign", Approval::Rejected, "not this month").await.unwrap();
+    assert_eq!(stack.over("payroll", &id).await.unwrap(), ExecutionStatus::Failed);
+    stack.idle().await.unwrap();
+    let calls = calls_since(&stack, mark);
+    assert!(!calls.is_empty() && calls.iter().all(|call| !call.mutating), "{calls:?}");
+    let ignored = stack.functions().logs("pointsman-teardown");
+    let ignored = ignored.iter().filter_map(LogLine::json).filter(|line| line["message"] == "ignored").count();
+    assert_eq!(ignored, 2, "the approval and the execution, a line each");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,7 +112,21 @@ pub async fn ship_fails(stack: &Stack, pipeline: &str) -> String {
 
 /// Runs a pipeline whose one action calls `provision` with these parameters; none if there are none.
 pub async fn pipeline_that_asks(stack: &Stack, name: &str, parameters: Option<&str>) {
-    let parameters = parameters.map(|text| format!("\n                UserParameters: '{text}'")).unwrap_or_default();
+    let parameters = parameters.map(|text| format!(", UserParameters: '{text}'")).unwrap_or_default();
+    pipeline_with(
+        stack,
+        name,
+        &format!(
+            "Name: Provision
+              ActionTypeId: {{Category: Invoke, Owner: AWS, Provider: Lambda, Version: '1'}}
+              Configuration: {{FunctionName: pointsman-provision{parameters}}}"
+        ),
+    )
+    .await;
+}
+
+/// Runs a pipeline of a source and one more action.
+pub async fn pipeline_with(stack: &Stack, name: &str, action: &str) {
     let template = format!(
         "
 Resources:
@@ -130,10 +144,7 @@ Resources:
               OutputArtifacts: [{{Name: Build}}]
         - Name: Release
           Actions:
-            - Name: Provision
-              ActionTypeId: {{Category: Invoke, Owner: AWS, Provider: Lambda, Version: '1'}}
-              Configuration:
-                FunctionName: pointsman-provision{parameters}
+            - {action}
 ",
         bucket = local::stack::bucket(name),
     );
