@@ -30,8 +30,12 @@ pub async fn run(terminal: &Terminal) -> Result<()> {
     let ledger = Ledger::of(&stack);
     let narrator = Narrator::of(&stack, terminal);
     let told = tell(&stack, terminal).await;
+    // What happened last is still being told.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     drop(narrator);
-    let customers = told?;
+    let customers = told.map_err(|trouble| {
+        Trouble::new(format!("{trouble}\n\nWhat the functions said last:\n{}", stack.last_words()))
+    })?;
     stands(&stack, terminal).await?;
     cost(&stack, terminal, &ledger);
     let problems = stack.problems();

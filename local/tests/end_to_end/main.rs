@@ -16,6 +16,7 @@ mod events;
 mod refusals;
 mod stage;
 mod stories;
+mod together;
 mod twice;
 mod unhealthy;
 mod whole;
