@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::config::{ReadyWhen, Service};
+use domain::config::{Ami, ReadyWhen, Service};
 use domain::event::Event;
-use domain::id::{AllocationId, GroupArn, InstanceId, ListenerArn};
+use domain::id::{AllocationId, InstanceId, ListenerArn};
 use domain::plan::Step;
-use domain::world::{Address, GroupDetails, Instance, LaunchFacts, Listener, Readiness, World};
+use domain::world::{Address, Instance, LaunchFacts, Listener, Readiness, World};
 use lambda_runtime::Error;
 use serde_json::Value;
 
@@ -45,7 +45,6 @@ pub(crate) struct Looks {
     pub addresses: Option<LookAtAddresses>,
     pub readiness: Option<LookAtReadiness>,
     pub launch: Option<LookForLaunch>,
-    pub groups: Option<LookAtGroups>,
     pub executions: Option<LookAtExecutions>,
 }
 
@@ -53,22 +52,11 @@ type LookAtListener = for<'a> fn(&'a ListenerCache, &'a Clients, &'a ListenerArn
 type LookAtAddresses = for<'a> fn(&'a Clients, &'a [AllocationId]) -> Seeing<'a, Vec<Address>>;
 type LookAtReadiness =
     for<'a> fn(&'a Clients, &'a [&'a Instance], ReadyWhen) -> Seeing<'a, BTreeMap<InstanceId, Readiness>>;
-type LookForLaunch = for<'a> fn(&'a Clients, &'a Service) -> Seeing<'a, LaunchFacts>;
+type LookForLaunch = for<'a> fn(&'a Clients, &'a Service, &'a Ami) -> Seeing<'a, LaunchFacts>;
 type LookAtExecutions = for<'a> fn(&'a Clients, &'a World) -> Boxed<'a, BTreeMap<String, String>>;
 
 /// What is seen, or what hindered the look.
 type Seeing<'a, T> = Boxed<'a, Result<T, Trouble>>;
-
-/// What `DescribeTargetGroups` says: of a name, or of groups that are known.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LookAtGroups {
-    pub by_name: LookByName,
-    pub details: LookAtDetails,
-}
-
-type Found = (GroupArn, GroupDetails);
-type LookByName = for<'a> fn(&'a Clients, &'a str) -> Seeing<'a, Option<Found>>;
-type LookAtDetails = for<'a> fn(&'a Clients, Vec<GroupArn>) -> Boxed<'a, Result<Vec<Found>, AwsError>>;
 
 impl Abilities {
     /// What all of these give.
@@ -94,7 +82,7 @@ pub fn launch_servers(all: &mut Abilities) {
         Box::pin(async move { Ok(observe::instances::readiness(clients, servers, when).await?) })
     });
     all.looks.launch =
-        Some(|clients, service| Box::pin(async move { Ok(observe::launch::facts(clients, service).await?) }));
+        Some(|clients, service, ami| Box::pin(async move { Ok(observe::launch::facts(clients, service, ami).await?) }));
     all.steps.push(|hands, step| {
         if let Step::Launch(launch) = step {
             Some(Box::pin(apply::instances::launch(hands.clients, launch, hands.release)))
@@ -117,7 +105,6 @@ pub fn terminate_servers(all: &mut Abilities) {
 /// Makes target groups and puts servers into them.
 pub fn fill_groups(all: &mut Abilities) {
     all.looks.listener = Some(|cache, clients, arn| Box::pin(cache.look(clients, arn)));
-    all.looks.groups = Some(observe::groups::LOOKS);
     all.steps.push(|hands, step| {
         if let Step::CreateGroup(new) = step {
             Some(Box::pin(apply::groups::create(hands.clients, new)))
@@ -129,6 +116,11 @@ pub fn fill_groups(all: &mut Abilities) {
     });
 }
 
+/// Finds the target groups of releases that no rule names.
+pub fn find_groups(all: &mut Abilities) {
+    all.looks.groups = Some(observe::groups::LOOKS);
+}
+
 /// Takes servers out of target groups.
 pub fn empty_groups(all: &mut Abilities) {
     all.steps.push(|hands, step| {
@@ -137,9 +129,8 @@ pub fn empty_groups(all: &mut Abilities) {
     });
 }
 
-/// Finds the target groups of every release, and deletes what no rule names any more.
+/// Deletes target groups.
 pub fn delete_groups(all: &mut Abilities) {
-    all.looks.groups = Some(observe::groups::LOOKS);
     all.steps.push(|hands, step| {
         let Step::DeleteGroup { group } = step else { return None };
         Some(Box::pin(apply::groups::delete(hands.clients, group)))

@@ -7,7 +7,6 @@ use domain::id::{GroupArn, InstanceId};
 use domain::tags::Tags;
 use domain::world::{Group, GroupDetails, Health, Target};
 
-use crate::can::LookAtGroups;
 use crate::clients::Clients;
 use crate::errors::{AwsError, sdk_error};
 use crate::together;
@@ -69,12 +68,6 @@ impl Found {
         self.0.into_iter().map(group).collect()
     }
 }
-
-/// The looks that only functions take whose groups stand behind no rule of ours.
-pub(crate) const LOOKS: LookAtGroups = LookAtGroups {
-    by_name: |clients, name| Box::pin(async move { Ok(by_name(clients, name).await?) }),
-    details: |clients, arns| Box::pin(details(clients, arns)),
-};
 
 /// A group by its name, if there is one.
 pub(crate) async fn by_name(clients: &Clients, name: &str) -> Result<Option<(GroupArn, GroupDetails)>, AwsError> {

@@ -13,10 +13,10 @@ use crate::errors::{AwsError, Kind, sdk_error};
 const GET_PARAMETER: &str = "ssm:GetParameter";
 
 /// Reads them side by side.
-pub(crate) async fn facts(clients: &Clients, service: &Service) -> Result<LaunchFacts, AwsError> {
+pub(crate) async fn facts(clients: &Clients, service: &Service, ami: &Ami) -> Result<LaunchFacts, AwsError> {
     let (subnets, image, user_data) = tokio::join!(
         subnets(clients, &service.subnets),
-        image(clients, &service.ami),
+        image(clients, ami),
         user_data(clients, service.user_data.as_ref()),
     );
     Ok(LaunchFacts { subnets: subnets?, image: image?, user_data: user_data? })

@@ -16,11 +16,11 @@ pub(crate) mod tagged;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::config::Service;
+use domain::config::{Ami, Service};
 use domain::id::{GroupArn, ReleaseId, SubnetId, group_name};
 use domain::refusal::WaitFor;
 use domain::request::{Request, Verb};
-use domain::tags::Read;
+use domain::tags::{self, Read};
 use domain::time::Time;
 use domain::world::{Action, Group, Instance, Rule, Scope, World};
 
@@ -104,14 +104,16 @@ impl Look<'_> {
 
         // Round 1: what the config and the call name.
         let looks = &self.can.looks;
-        let own_group = own_name.as_deref().map(|name| able(looks.groups, |look| (look.by_name)(clients, name)));
-        let listener = (scope.listener || scope.launch)
-            .then(|| able(looks.listener, |look| look(self.listeners, clients, &service.listener_arn)));
-        let addresses = scope.addresses.then(|| able(looks.addresses, |look| look(clients, &service.elastic_ips)));
+        let listener = (scope.listener || scope.launch).then(|| {
+            able("look at the listener", looks.listener, |look| look(self.listeners, clients, &service.listener_arn))
+        });
+        let addresses = scope
+            .addresses
+            .then(|| able("look at elastic IPs", looks.addresses, |look| look(clients, &service.elastic_ips)));
         let (instances, rules, own_group, listener, addresses, names) = tokio::join!(
             instances::of_service(clients, &service.name),
             rules::of_listener(clients, &service.listener_arn),
-            together::maybe(own_group),
+            together::maybe(own_name.as_deref().map(|name| groups::by_name(clients, name))),
             together::maybe(listener),
             together::maybe(addresses),
             names::all(clients, service.dns.as_ref()),
@@ -134,25 +136,21 @@ impl Look<'_> {
         let first: Vec<GroupArn> = found.arns();
         let releases = instances_of(&instances, self.request.release.as_ref());
         let undescribed = if scope.group_details { found.without_details() } else { Vec::new() };
-        let details = (!undescribed.is_empty()).then(|| {
-            able(looks.groups, |look| Box::pin(async move { Ok((look.details)(clients, undescribed).await) }))
+        let launch =
+            scope.launch.then(|| able("look at what a launch needs", looks.launch, |look| look(clients, service)));
+        let readiness = scope.readiness.then(|| {
+            able("ask whether servers are ready", looks.readiness, |look| look(clients, &releases, service.ready_when))
         });
-        let named = by_name.iter().map(|name| able(looks.groups, |look| (look.by_name)(clients, name)));
-        let launch = scope.launch.then(|| able(looks.launch, |look| look(clients, service)));
-        let readiness =
-            scope.readiness.then(|| able(looks.readiness, |look| look(clients, &releases, service.ready_when)));
         let (tags, health, details, named, launch, readiness) = tokio::join!(
             groups::tags(clients, rule_arns.iter().copied().chain(first.iter().map(GroupArn::as_str))),
             groups::targets(clients, &first),
-            together::maybe(details),
-            together::try_all(named),
+            groups::details(clients, undescribed),
+            together::try_all(by_name.iter().map(|name| groups::by_name(clients, name))),
             together::maybe(launch),
             together::maybe(readiness),
         );
         let (mut tags, mut health) = (again_if_gone(tags)?, again_if_gone(health)?);
-        if let Some(details) = details? {
-            found.describe(again_if_gone(details)?);
-        }
+        found.describe(again_if_gone(details)?);
         let second: Vec<GroupArn> = named?
             .into_iter()
             .flatten()
@@ -244,6 +242,11 @@ impl Look<'_> {
 
     /// The names of groups to look up beside those that are known already.
     fn names_to_look_up(&self, found: &groups::Found, instances: &[Instance], own_name: Option<&str>) -> Vec<String> {
+        if self.request.verb == Verb::Provision {
+            let has_servers = !instances_of(instances, self.request.release.as_ref()).is_empty();
+            let unknown = own_name.filter(|name| !has_servers && !found.has_name(name));
+            return unknown.into_iter().map(str::to_owned).collect();
+        }
         if !self.scope.every_group {
             return Vec::new();
         }
@@ -253,16 +256,24 @@ impl Look<'_> {
         names.extend(self.listed_groups.iter().cloned());
         names.into_iter().filter(|name| own_name != Some(name) && !found.has_name(name)).collect()
     }
+
+    /// The AMI that the release was launched with; for its first launch the configured one.
+    fn ami(&self, instances: &[Instance]) -> Ami {
+        let of_release = instances.iter().filter(|i| i.tags.release() == self.request.release);
+        let launched_with = of_release.filter_map(|instance| instance.tags.value(tags::AMI)).next();
+        launched_with.map_or_else(|| self.service.ami.clone(), |id| Ami::Id(id.to_owned()))
+    }
 }
 
 /// Starts a look that not every function can take.
 fn able<'a, L, T: Send + 'a>(
+    what: &'static str,
     look: Option<L>,
     start: impl FnOnce(L) -> Boxed<'a, Result<T, Trouble>>,
 ) -> Boxed<'a, Result<T, Trouble>> {
     match look {
         Some(look) => start(look),
-        None => Box::pin(async { Err(Trouble::unable("look at what the call needs to know")) }),
+        None => Box::pin(async { Err(Trouble::unable(what)) }),
     }
 }
 

@@ -6,31 +6,57 @@ use domain::world::Record;
 
 use crate::clients::Clients;
 use crate::errors::{AwsError, sdk_error};
-use crate::together;
 
 const LIST: &str = "route53:ListResourceRecordSets";
-/// The list starts at the name that is asked for; more than its first entry is only for lists that order otherwise.
-const FIRST_FEW: i32 = 5;
+/// One page of a zone. Both names of a service are in it, as a rule: they sort near each other.
+const PAGE: i32 = 100;
 
 /// The A record of each configured name, or why it could not be read.
 pub(super) async fn all(clients: &Clients, dns: Option<&Dns>) -> Vec<(String, Result<Option<Record>, AwsError>)> {
     let Some(dns) = dns else { return Vec::new() };
-    let names = [&dns.product, &dns.pre_product].into_iter().flatten();
-    together::all(names.map(|name| async { (name.clone(), one(clients, &dns.zone_id, name).await) })).await
+    let mut names: Vec<&String> = [&dns.product, &dns.pre_product].into_iter().flatten().collect();
+    names.sort_by_key(|name| name.rsplit('.').collect::<Vec<_>>());
+    let Some((first, rest)) = names.split_first() else { return Vec::new() };
+    let page = match page(clients, &dns.zone_id, first).await {
+        Ok(page) => page,
+        Err(error) => return names.into_iter().map(|name| (name.clone(), Err(error.clone()))).collect(),
+    };
+    let mut all = vec![((*first).clone(), Ok(page.find(first)))];
+    for name in rest {
+        let record = match page.find(name) {
+            None if page.is_truncated => self::page(clients, &dns.zone_id, name).await.map(|page| page.find(name)),
+            found => Ok(found),
+        };
+        all.push(((*name).clone(), record));
+    }
+    all
 }
 
-async fn one(clients: &Clients, zone: &str, name: &str) -> Result<Option<Record>, AwsError> {
+/// A part of a zone.
+struct Page {
+    sets: Vec<ResourceRecordSet>,
+    is_truncated: bool,
+}
+
+impl Page {
+    fn find(&self, name: &str) -> Option<Record> {
+        self.sets.iter().find(|set| is_plain_address(set, name)).map(record)
+    }
+}
+
+/// The zone from a name on, in Route 53's order: by the labels from the last to the first.
+async fn page(clients: &Clients, zone: &str, name: &str) -> Result<Page, AwsError> {
     let answer = clients
         .route53
         .list_resource_record_sets()
         .hosted_zone_id(zone)
         .start_record_name(name)
         .start_record_type(RrType::A)
-        .max_items(FIRST_FEW)
+        .max_items(PAGE)
         .send()
         .await
         .map_err(|error| sdk_error(LIST, format!("hosted zone {zone}"), &error))?;
-    Ok(answer.resource_record_sets().iter().find(|set| is_plain_address(set, name)).map(record))
+    Ok(Page { is_truncated: answer.is_truncated(), sets: answer.resource_record_sets })
 }
 
 /// Whether a record set is the name's A record, without routing policy and without alias: those are not ours.
