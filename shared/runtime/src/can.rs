@@ -116,11 +116,6 @@ pub fn fill_groups(all: &mut Abilities) {
     });
 }
 
-/// Finds the target groups of releases that no rule names.
-pub fn find_groups(all: &mut Abilities) {
-    all.looks.groups = Some(observe::groups::LOOKS);
-}
-
 /// Takes servers out of target groups.
 pub fn empty_groups(all: &mut Abilities) {
     all.steps.push(|hands, step| {

@@ -102,6 +102,9 @@ impl Look<'_> {
         let own_name = self.request.release.as_ref().map(|release| group_name(&service.name, release));
         let own_name = own_name.filter(|_| scope.own_group);
 
+        // Provision asks for its group only where no server says how the release stands.
+        let at_once = own_name.as_deref().filter(|_| self.request.verb != Verb::Provision);
+
         // Round 1: what the config and the call name.
         let looks = &self.can.looks;
         let listener = (scope.listener || scope.launch).then(|| {
@@ -113,7 +116,7 @@ impl Look<'_> {
         let (instances, rules, own_group, listener, addresses, names) = tokio::join!(
             instances::of_service(clients, &service.name),
             rules::of_listener(clients, &service.listener_arn),
-            together::maybe(own_name.as_deref().map(|name| groups::by_name(clients, name))),
+            together::maybe(at_once.map(|name| groups::by_name(clients, name))),
             together::maybe(listener),
             together::maybe(addresses),
             names::all(clients, service.dns.as_ref()),
@@ -136,8 +139,10 @@ impl Look<'_> {
         let first: Vec<GroupArn> = found.arns();
         let releases = instances_of(&instances, self.request.release.as_ref());
         let undescribed = if scope.group_details { found.without_details() } else { Vec::new() };
-        let launch =
-            scope.launch.then(|| able("look at what a launch needs", looks.launch, |look| look(clients, service)));
+        let ami = self.ami(&instances);
+        let launch = scope
+            .launch
+            .then(|| able("look at what a launch needs", looks.launch, |look| look(clients, service, &ami)));
         let readiness = scope.readiness.then(|| {
             able("ask whether servers are ready", looks.readiness, |look| look(clients, &releases, service.ready_when))
         });
