@@ -1,7 +1,6 @@
 //! The stack: every part, started in order, tied to the others, and stopped with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,77 +22,10 @@ use crate::uploads;
 
 mod drive;
 mod hooks;
+mod options;
 
 pub use drive::{Approval, PATIENCE};
-
-/// Of what the servers are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Servers {
-    /// Real processes behind a real load balancer.
-    Real,
-    /// None: deployments succeed, targets are healthy, as a script says.
-    Scripted,
-}
-
-/// With what a stack is started.
-pub struct Options {
-    /// The repository: its templates and examples are read.
-    pub repository: PathBuf,
-    /// The Python environment that has moto.
-    pub venv: PathBuf,
-    /// The folder of `<function>/bootstrap`.
-    pub bootstraps: PathBuf,
-    pub servers: Servers,
-    /// Where the servers' disks are, and what `local up` writes.
-    pub folder: PathBuf,
-    /// By what factor health checks come faster than configured.
-    pub check_speed: f64,
-    /// By what factor Lambda's pauses before it tries an event again are shorter.
-    pub retry_scale: f64,
-    /// The name of the first service, and what of its config is not the example's.
-    pub service: String,
-    pub change: fn(&mut Value),
-    /// After how long the functions are stopped, where that is not to be the template's.
-    pub timeout: Option<Duration>,
-    /// Variables of the functions that the template has not, or other values for those it has.
-    pub variables: BTreeMap<String, String>,
-}
-
-impl Options {
-    /// What `make local` and `make demo` start: the example, with real servers. Environment variables may say that
-    /// the Python environment (`POINTSMAN_VENV`) or the binaries (`POINTSMAN_BOOTSTRAPS`) are elsewhere.
-    #[must_use]
-    pub fn new() -> Self {
-        let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let repository = repository.parent().unwrap_or(repository).to_owned();
-        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        Self {
-            venv: variable("POINTSMAN_VENV").unwrap_or_else(|| repository.join(".venv")),
-            bootstraps: variable("POINTSMAN_BOOTSTRAPS").unwrap_or_else(|| repository.join("target/lambda")),
-            folder: repository.join("target/local"),
-            repository,
-            servers: Servers::Real,
-            check_speed: 10.0,
-            retry_scale: 0.01,
-            service: "mobile-web".to_owned(),
-            change: |_| {},
-            timeout: None,
-            variables: BTreeMap::new(),
-        }
-    }
-
-    /// The same without servers.
-    #[must_use]
-    pub fn scripted() -> Self {
-        Self { servers: Servers::Scripted, ..Self::new() }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+pub use options::{Options, Servers};
 
 /// Everything, running. It stops when it is dropped.
 pub struct Stack {
