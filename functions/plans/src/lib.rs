@@ -75,8 +75,11 @@ fn knows_the_names(row: &Plan) -> bool {
 pub fn scope(verb: &Verb) -> Scope {
     let nothing_more = Scope::default();
     match verb {
-        // Its group may be all that says that it was rejected: its servers may have died before.
-        Verb::Provision => Scope { own_group: true, readiness: true, addresses: true, ..nothing_more },
+        // A group may be all that says that its release was rejected, or was product: its servers may have died before,
+        // or their tags could not follow. Releases that were never promoted give way here.
+        Verb::Provision => {
+            Scope { own_group: true, every_group: true, readiness: true, addresses: true, ..nothing_more }
+        }
         Verb::Register => Scope { own_group: true, group_details: true, listener: true, ..nothing_more },
         // A release that tags name product is behind no rule yet where there is none; else nothing is looked up.
         Verb::Promote => Scope { every_group: true, ..nothing_more },
