@@ -6,8 +6,8 @@ use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
 use crate::aws::{Age, Aws, Forward, HOUR, Lease, Life, NOBODY, RELEASES, SLOTS, STRANGER, Target, Weight};
 use crate::broken::Breakage;
-use crate::calm::Outlooks;
 use crate::caller::{Caller, Next, Work};
+use crate::calm::Outlooks;
 use crate::planner::{Memory, Planner};
 use crate::promises::{Glance, History, Promise};
 use crate::step::{End, Step};
@@ -80,18 +80,37 @@ pub enum Edit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     Call(Ask),
-    Step { caller: usize, step: usize, how: How },
+    Step {
+        caller: usize,
+        step: usize,
+        how: How,
+    },
     /// The caller looks again, or ends.
     GoesOn(usize),
     Dies(usize),
     /// Its lease has run out: it sends no further change.
     OutOfTime(usize),
     Passes(Age),
-    ComesUp { release: usize, slot: usize },
-    Healthy { release: usize, slot: usize },
-    Sick { release: usize, slot: usize },
-    Drained { release: usize, slot: usize },
-    InstanceDies { release: usize, slot: usize },
+    ComesUp {
+        release: usize,
+        slot: usize,
+    },
+    Healthy {
+        release: usize,
+        slot: usize,
+    },
+    Sick {
+        release: usize,
+        slot: usize,
+    },
+    Drained {
+        release: usize,
+        slot: usize,
+    },
+    InstanceDies {
+        release: usize,
+        slot: usize,
+    },
     Shown,
     LetGo(usize),
     Edits(Edit),
@@ -461,7 +480,10 @@ impl Model for Account {
         if next == *last {
             return None;
         }
-        if next.history.broken.is_none() && (next.aws != last.aws || next.history != last.history) && self.is_judged(&next.aws) {
+        if next.history.broken.is_none()
+            && (next.aws != last.aws || next.history != last.history)
+            && self.is_judged(&next.aws)
+        {
             let judged = self.outlooks.judge(&self.planner, &next.aws, &next.history, &self.menu, self.count);
             next.history.broken = judged;
         }
@@ -477,10 +499,25 @@ impl Model for Account {
             };
         }
         promises![
-            HealthyWhenSwitched, NothingServedGoes, OneServes, RejectedNeverServesAgain, LateDuplicatesChangeNoTraffic,
-            SettledBeforeDeregistered, DrainedBeforeDeleted, NothingOfOthers, NoMoreInstances, SeenByQa,
-            NoChangeWithoutLease, NeverByInference, TagsBeforeTheRule, RejectionStands, NoTrafficUnasked, GoneStaysGone,
-            EveryCallEnds, NothingLeftBehind, EverybodyTold,
+            HealthyWhenSwitched,
+            NothingServedGoes,
+            OneServes,
+            RejectedNeverServesAgain,
+            LateDuplicatesChangeNoTraffic,
+            SettledBeforeDeregistered,
+            DrainedBeforeDeleted,
+            NothingOfOthers,
+            NoMoreInstances,
+            SeenByQa,
+            NoChangeWithoutLease,
+            NeverByInference,
+            TagsBeforeTheRule,
+            RejectionStands,
+            NoTrafficUnasked,
+            GoneStaysGone,
+            EveryCallEnds,
+            NothingLeftBehind,
+            EverybodyTold,
         ]
     }
 }
@@ -499,4 +536,3 @@ pub fn menu(releases: usize, verbs: &[Verb]) -> Vec<Ask> {
     }
     menu
 }
-

@@ -88,7 +88,11 @@ pub fn apply(aws: &mut Aws, step: &Step, shown: bool) -> Applied {
             Applied::Done
         }
         Step::ReadBack { which, forward } => {
-            if aws.rule(which).is_some_and(|rule| rule.forward == forward) { Applied::Done } else { Applied::LookAgain }
+            if aws.rule(which).is_some_and(|rule| rule.forward == forward) {
+                Applied::Done
+            } else {
+                Applied::LookAgain
+            }
         }
         Step::TagInstances { instances, mark } => {
             let mut unknown = false;

@@ -81,7 +81,7 @@ pub struct Token {
 impl Token {
     /// Its bit among the tokens that EC2 remembers.
     pub const fn bit(self) -> u16 {
-        1 << ((self.subnet & 1) << 3 | (self.attempt & 3) << 1 | (self.count & 1))
+        1 << ((self.subnet & 1) << 2 | (self.attempt & 3))
     }
 }
 

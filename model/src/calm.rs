@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
-use crate::aws::{Age, Aws, DAYS, Forward, GROUPS, HOUR, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Target};
+use crate::aws::{Age, Aws, Forward, GROUPS, HOUR, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Target};
 use crate::planner::{Memory, Planner};
 use crate::promises::{Glance, History, Promise};
 use crate::quick::{self, Table};
@@ -119,7 +119,13 @@ pub fn insist(planner: &Planner, aws: &mut Aws, history: &mut History, mut ask: 
     for tried in 0..CALLS {
         match call(planner, aws, history, ask, asked) {
             Ended::Waits => {
-                let age = if tried > PATIENCE { HOUR } else if tried > 2 { MINUTES } else { SETTLED };
+                let age = if tried > PATIENCE {
+                    HOUR
+                } else if tried > 2 {
+                    MINUTES
+                } else {
+                    SETTLED
+                };
                 calm(aws, history, age);
                 ask.late |= tried > PATIENCE && matches!(ask.verb, Verb::Provision | Verb::Register | Verb::Promote);
             }
@@ -207,7 +213,6 @@ pub fn sweep_up(planner: &Planner, aws: &mut Aws, history: &mut History, asked: 
             break;
         }
     }
-    debug_assert!(DAYS > HOUR);
 }
 
 /// Whether the product rule does what it is never made to do: nothing is removed until somebody puts it right.

@@ -130,7 +130,8 @@ pub fn everywhere(account: &Account, start: (Aws, History), ask: Ask) -> Result<
                 let (mut aws, mut history) = (aws, history);
                 calm::calm(&mut aws, &mut history, 2);
                 if then == Then::TheSweepAndTheSameCall {
-                    let _ = calm::call(&account.planner, &mut aws, &mut history, Ask::new(Verb::Sweep, 0), account.count);
+                    let _ =
+                        calm::call(&account.planner, &mut aws, &mut history, Ask::new(Verb::Sweep, 0), account.count);
                 }
                 let ended = go_on(&mut aws, &mut history);
                 points += 1;

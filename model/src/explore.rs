@@ -80,11 +80,7 @@ pub fn caught(promise: Promise) -> Option<String> {
     let at_the_end = [Promise::EveryCallEnds, Promise::NothingLeftBehind, Promise::EverybodyTold].contains(&promise);
     account.judged_of = if at_the_end { 1 } else { u64::MAX };
     let wanted = BTreeSet::from([promise.words()]);
-    let checker = account
-        .checker()
-        .finish_when(HasDiscoveries::AllOf(wanted))
-        .target_state_count(6_000_000)
-        .spawn_bfs()
-        .join();
+    let checker =
+        account.checker().finish_when(HasDiscoveries::AllOf(wanted)).target_state_count(6_000_000).spawn_bfs().join();
     checker.discovery(promise.words()).map(|path| story::tell(&path.into_vec()))
 }

@@ -18,7 +18,9 @@ fn main() -> ExitCode {
         None => return everything(),
         Some("broken") => return if broken_plans() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         Some("small") => scenarios::small(releases, None),
-        Some("two") => scenarios::two_callers(releases, number(3).and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX)),
+        Some("two") => {
+            scenarios::two_callers(releases, number(3).and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX))
+        }
         Some("faults") => scenarios::faults(releases, None),
         Some("people") => scenarios::people(releases, None),
         Some(_) => scenarios::wide(None),
@@ -32,9 +34,9 @@ fn everything() -> ExitCode {
     good &= run(1, scenarios::small(1, None), None);
     good &= run(2, scenarios::two_callers(2, 3), None);
     good &= run(1, scenarios::faults(1, None), Some(8_000_000));
-    good &= run(2, scenarios::faults(2, None), Some(8_000_000));
-    good &= run(2, scenarios::people(2, None), Some(8_000_000));
-    good &= run(3, scenarios::wide(None), Some(8_000_000));
+    good &= run(2, scenarios::faults(2, None), Some(5_000_000));
+    good &= run(2, scenarios::people(2, None), Some(5_000_000));
+    good &= run(3, scenarios::wide(None), Some(4_000_000));
     good &= broken_plans();
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

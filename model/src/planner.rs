@@ -11,8 +11,8 @@ use domain::world::{Weighted, weights_hash};
 use crate::ask::Ask;
 use crate::aws::{Age, Aws, CONCERNS, Forward, Instances, NEW, Role, Token, Weight, Which};
 use crate::broken::Breakage;
-use crate::step::{End, Kept, Mark, RuleMark, Script, Stage, Step, keep};
 use crate::quick::{self, Table};
+use crate::step::{End, Kept, Mark, RuleMark, Script, Stage, Step, keep};
 use crate::{names, view};
 
 const SHARDS: usize = 64;

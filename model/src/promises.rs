@@ -3,7 +3,9 @@
 
 use crate::apply::slots;
 use crate::ask::{Ask, Verb};
-use crate::aws::{Age, Aws, DAYS, Forward, GROUPS, Life, NEW, RELEASES, Role, SETTLED, STRANGER, Target, Weight, Which, bit};
+use crate::aws::{
+    Age, Aws, DAYS, Forward, GROUPS, Life, NEW, RELEASES, Role, SETTLED, STRANGER, Target, Weight, Which, bit,
+};
 use crate::step::{Mark, Step};
 
 /// A promise.
@@ -103,7 +105,7 @@ pub struct Past {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct History {
     pub past: [Past; RELEASES],
-    /// Since when no rule names a group.
+    /// Since when no rule of ours names a group.
     pub out: [Age; RELEASES],
     /// A promise that was broken.
     pub broken: Option<Promise>,
@@ -135,8 +137,15 @@ impl Glance {
 impl History {
     /// Nothing happened yet; no group was ever in a rule.
     pub const NEW: Self = Self {
-        past: [Past { seen: false, served: false, retired: false, put_away: false, rejected: false, kept: false, told: false };
-            RELEASES],
+        past: [Past {
+            seen: false,
+            served: false,
+            retired: false,
+            put_away: false,
+            rejected: false,
+            kept: false,
+            told: false,
+        }; RELEASES],
         out: [DAYS; RELEASES],
         broken: None,
         edited: false,
@@ -159,7 +168,7 @@ impl History {
                     past.retired = true;
                 }
             }
-            if aws.in_a_rule(release) {
+            if aws.in_a_rule_of_ours(release) {
                 self.out[release] = NEW;
             }
         }
@@ -168,7 +177,7 @@ impl History {
     /// Time passes.
     pub fn pass(&mut self, aws: &Aws, at_least: Age) {
         for release in 0..RELEASES {
-            if !aws.in_a_rule(release) {
+            if !aws.in_a_rule_of_ours(release) {
                 self.out[release] = self.out[release].max(at_least);
             }
         }
@@ -192,7 +201,15 @@ impl History {
             let knows = after.marks(release).any(|m| m.role == Role::Rejected);
             if knew && !knows && after.stands(release) {
                 self.past[release].rejected = false;
-                self.past[release].put_away = false;
+                self.past[release].put_away = after.marks(release).any(|m| m.role == Role::Retired);
+            }
+            let group = after.groups[release].map(|g| g.marks.role);
+            let lives = after.instances[release].iter().flatten().filter(|i| i.life != Life::Terminated);
+            let roles = lives.map(|i| i.marks.role).chain(group);
+            if !roles.into_iter().any(|role| matches!(role, Role::Product | Role::Retired)) && !after.serves(release) {
+                // What died was all that said so, and no rule does.
+                self.past[release].served = false;
+                self.past[release].retired = false;
             }
             // Nobody finds what does not stand any more.
             self.past[release].told |= knew && before.stands(release) && !after.stands(release);
@@ -200,6 +217,7 @@ impl History {
     }
 
     /// A call is about to carry out a step: is anything broken by it?
+    #[expect(clippy::too_many_arguments, reason = "all of them are what a step is judged by")]
     pub fn watch(&mut self, before: &Aws, after: &Aws, ask: Ask, glance: &Glance, holds: bool, step: &Step, asked: u8) {
         let tells = matches!(step, Step::TellRejected { .. } | Step::TellConcern { .. } | Step::ReadBack { .. });
         if !holds && !tells {
@@ -214,7 +232,11 @@ impl History {
                 }
             }
             Step::CreateRule { which: Which::PreProduct, forward, .. }
-            | Step::ModifyRule { which: Which::PreProduct, forward, .. } => self.pre_product_rule(before, forward, ask),
+            | Step::ModifyRule { which: Which::PreProduct, forward, .. } => {
+                if !glance.outdated {
+                    self.pre_product_rule(before, forward, ask);
+                }
+            }
             Step::DeleteRule { which: Which::Product } => {
                 if before.product.is_some() && ask.verb != Verb::Remove {
                     self.breaks(Promise::NoTrafficUnasked);
@@ -229,12 +251,16 @@ impl History {
                 }
             }
             Step::Launch { release, .. } => {
+                if before.marks(release).next().is_none() {
+                    // No tag remembers it; and its client tokens let AWS launch nothing twice into a subnet for a day.
+                    self.past[release] = Past::default();
+                }
                 if after.alive(release) > before.alive(release) {
                     if after.alive(release) > asked {
                         self.breaks(Promise::NoMoreInstances);
                     }
                     let past = self.past[release];
-                    if (past.put_away || past.rejected) && before.tokens[release] != 0 {
+                    if past.put_away || past.rejected {
                         self.breaks(Promise::GoneStaysGone);
                     }
                 }
@@ -277,7 +303,9 @@ impl History {
                 self.breaks(Promise::NothingOfOthers);
             }
         }
-        self.sees(after);
+        if matches!(step, Step::CreateRule { .. } | Step::ModifyRule { .. }) {
+            self.sees(after);
+        }
     }
 
     /// A call ends without wait.
@@ -295,13 +323,16 @@ impl History {
     }
 
     fn product_rule(&mut self, before: Forward, after: Forward, ask: Ask, glance: &Glance, asked: u8) {
-        if after.serving() > 1 || after == Forward::Other {
+        // Two that somebody's hand gave weight may keep it; we give it to none beside another.
+        let by_hand = (0..GROUPS).all(|g| !after.serves(g) || before.weights()[g] == after.weights()[g]);
+        if (after.serving() > 1 && !by_hand) || after == Forward::Other {
             self.breaks(Promise::OneServes);
         }
         let loser = (0..GROUPS).find(|g| before.serves(*g) && !after.serves(*g));
         let loser_rejected = loser.is_some_and(|l| self.is_rejected(l));
         for group in 0..GROUPS {
-            let gains = after.serves(group) && (!before.serves(group) || before.weights()[group] < after.weights()[group]);
+            let gains =
+                after.serves(group) && (!before.serves(group) || before.weights()[group] < after.weights()[group]);
             if gains {
                 self.gains(group, before, loser, loser_rejected, ask, glance, asked);
             }
@@ -395,7 +426,7 @@ impl History {
         let living = slots(group, targets).any(|slot| before.is_alive(group, slot));
         if before.serves(group) {
             self.breaks(Promise::NothingServedGoes);
-        } else if living && (before.in_a_rule(group) || self.out[group] < SETTLED) {
+        } else if living && (before.in_a_rule_of_ours(group) || self.out[group] < SETTLED) {
             self.breaks(Promise::SettledBeforeDeregistered);
         }
     }

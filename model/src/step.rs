@@ -9,27 +9,80 @@ use crate::aws::{Age, Forward, Instances, Role, Token, Which};
 /// A step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    Launch { release: usize, launch: Token },
-    CreateGroup { release: usize, since: Age },
-    Register { group: usize, targets: Instances },
-    Deregister { group: usize, targets: Instances },
-    DeleteGroup { group: usize },
-    CreateRule { which: Which, variant: u8, forward: Forward, since: Option<(Age, Forward)> },
-    ModifyRule { which: Which, forward: Forward, variant: Option<u8> },
+    Launch {
+        release: usize,
+        launch: Token,
+    },
+    CreateGroup {
+        release: usize,
+        since: Age,
+    },
+    Register {
+        group: usize,
+        targets: Instances,
+    },
+    Deregister {
+        group: usize,
+        targets: Instances,
+    },
+    DeleteGroup {
+        group: usize,
+    },
+    CreateRule {
+        which: Which,
+        variant: u8,
+        forward: Forward,
+        since: Option<(Age, Forward)>,
+    },
+    ModifyRule {
+        which: Which,
+        forward: Forward,
+        variant: Option<u8>,
+    },
     /// Priority or conditions alone.
-    FollowConfig { which: Which, variant: u8, moves: bool },
-    DeleteRule { which: Which },
-    ReadBack { which: Which, forward: Forward },
-    TagInstances { instances: Instances, mark: Mark },
-    TagGroup { group: usize, mark: Mark },
-    TagRule { which: Which, mark: RuleMark },
-    Terminate { instances: Instances },
-    ChangeName { name: usize, from: Option<Instances>, to: Option<Instances> },
+    FollowConfig {
+        which: Which,
+        variant: u8,
+        moves: bool,
+    },
+    DeleteRule {
+        which: Which,
+    },
+    ReadBack {
+        which: Which,
+        forward: Forward,
+    },
+    TagInstances {
+        instances: Instances,
+        mark: Mark,
+    },
+    TagGroup {
+        group: usize,
+        mark: Mark,
+    },
+    TagRule {
+        which: Which,
+        mark: RuleMark,
+    },
+    Terminate {
+        instances: Instances,
+    },
+    ChangeName {
+        name: usize,
+        from: Option<Instances>,
+        to: Option<Instances>,
+    },
     /// Tells of a release that was rejected.
-    TellRejected { release: usize },
+    TellRejected {
+        release: usize,
+    },
     /// Tells of a concern: its bit.
-    TellConcern { concern: u8 },
-    RememberTold { concern: u8 },
+    TellConcern {
+        concern: u8,
+    },
+    RememberTold {
+        concern: u8,
+    },
     /// Changes what is not ours; no plan has it, but a broken one.
     TouchStranger,
 }
@@ -67,7 +120,9 @@ pub enum End {
     Done,
     Refuse,
     /// And whether people were told by a step before.
-    Fail { told: bool },
+    Fail {
+        told: bool,
+    },
 }
 
 /// A plan.

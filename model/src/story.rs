@@ -49,7 +49,10 @@ fn line(before: &State, action: Action, after: &State) -> String {
     match action {
         Action::Call(ask) => {
             let caller = (0..before.callers.len()).find(|c| before.callers[*c] != after.callers[*c]);
-            caller.map_or_else(|| format!("{ask}: nothing to do, or told to wait"), |c| format!("{ask} ({}) takes the lease, looks, {}", c + 1, plan(c)))
+            caller.map_or_else(
+                || format!("{ask}: nothing to do, or told to wait"),
+                |c| format!("{ask} ({}) takes the lease, looks, {}", c + 1, plan(c)),
+            )
         }
         Action::Step { caller, step: index, how } => {
             let what = match before.callers[caller] {
@@ -127,7 +130,13 @@ fn mark(mark: Mark) -> String {
 pub fn step(step: &Step) -> String {
     match step {
         Step::Launch { release, launch } => {
-            format!("launch {} of r{} into subnet-{} (attempt {})", launch.count, release + 1, launch.subnet, launch.attempt)
+            format!(
+                "launch {} of r{} into subnet-{} (attempt {})",
+                launch.count,
+                release + 1,
+                launch.subnet,
+                launch.attempt
+            )
         }
         Step::CreateGroup { release, .. } => format!("create group r{}", release + 1),
         Step::Register { group, targets } => format!("register {} in {}", instances(*targets), name(*group)),
@@ -179,12 +188,17 @@ pub fn describe(aws: &Aws) -> String {
             own.push(format!("{} {life} ({:?}{told})", names::instance(release, slot), i.marks.role));
         }
         if let Some(group) = aws.groups[release] {
-            let targets: Vec<String> = group.targets.iter().flatten().map(|t| match t {
-                Target::Initial => "initial".to_owned(),
-                Target::Healthy => "healthy".to_owned(),
-                Target::Sick => "sick".to_owned(),
-                Target::Draining => "draining".to_owned(),
-            }).collect();
+            let targets: Vec<String> = group
+                .targets
+                .iter()
+                .flatten()
+                .map(|t| match t {
+                    Target::Initial => "initial".to_owned(),
+                    Target::Healthy => "healthy".to_owned(),
+                    Target::Sick => "sick".to_owned(),
+                    Target::Draining => "draining".to_owned(),
+                })
+                .collect();
             let told = if group.marks.told { ", told" } else { "" };
             let kept = if group.marks.kept { ", kept" } else { "" };
             own.push(format!("group ({:?}{told}{kept}) targets: {}", group.marks.role, targets.join(" ")));

@@ -6,8 +6,8 @@ use domain::config::Service;
 use domain::id::SubnetId;
 use domain::tags::{self, Tags, WhichRule};
 use domain::world::{
-    Action, Group, GroupDetails, Health, Image, Instance, InstanceState, LaunchFacts, Listener, Readiness, Record, Rule,
-    Subnet, Target as RealTarget, Weighted, World, weights_hash,
+    Action, Group, GroupDetails, Health, Image, Instance, InstanceState, LaunchFacts, Listener, Readiness, Record,
+    Rule, Subnet, Target as RealTarget, Weighted, World, weights_hash,
 };
 
 use crate::ask::{Ask, Verb};
@@ -34,12 +34,8 @@ pub fn visible(aws: &Aws) -> Aws {
             *instance = None;
         }
     }
-    for group in &mut seen.groups {
-        // A hidden group that a rule names is found through the rule.
-        if let Some(found) = group {
-            found.shown = true;
-        }
-    }
+    // A hidden group that a rule names is found through the rule.
+    seen.groups.iter_mut().flatten().for_each(|found| found.shown = true);
     for (release, group) in aws.groups.iter().enumerate() {
         if group.is_some_and(|g| !g.shown) && !aws.in_a_rule(release) {
             seen.groups[release] = None;
@@ -68,11 +64,12 @@ pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity:
     let has_instances = |release: usize| seen.instances[release].iter().any(Option::is_some);
     let found = |release: usize| {
         behind(release)
-            || (scope.own_group && ask.verb != Verb::Sweep && ask.release == release)
+            || (scope.own_group && ask.release == release)
             || (scope.every_group && has_instances(release))
             || ask.verb == Verb::Sweep
     };
-    let mut groups: Vec<Group> = (0..RELEASES).filter(|r| found(*r)).filter_map(|r| group(seen, r, service, scope.group_details)).collect();
+    let mut groups: Vec<Group> =
+        (0..RELEASES).filter(|r| found(*r)).filter_map(|r| group(seen, r, service, scope.group_details)).collect();
     if behind(STRANGER) {
         groups.push(Group {
             arn: names::group(STRANGER),
@@ -193,7 +190,8 @@ fn rule(seen: &Aws, which: Which) -> Option<Rule> {
 
 fn mark_tags(release: usize, marks: Marks, service: &Service) -> Tags {
     let name = names::service_name();
-    let mut tags = tags::birth_tags(&name, &names::release(release), role(marks.role), names::time(marks.since), &Tags::new());
+    let mut tags =
+        tags::birth_tags(&name, &names::release(release), role(marks.role), names::time(marks.since), &Tags::new());
     if marks.role == Role::Rejected {
         let reason = if marks.removed { "the service was removed" } else { "it was rejected" };
         tags.insert(tags::REASON.into(), reason.to_owned());

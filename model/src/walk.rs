@@ -23,14 +23,16 @@ pub fn walk(account: &Account, start: usize, choices: &[u16]) -> Vec<(State, Opt
 
 /// Callers go on more often than anything happens to them; else no call would ever come to its end.
 fn pick(actions: &[Action], choice: usize) -> Option<Action> {
-    let goes_on = |a: &&Action| {
-        matches!(a, Action::Step { how: crate::account::How::Works, .. } | Action::GoesOn(_))
-    };
+    let goes_on = |a: &&Action| matches!(a, Action::Step { how: crate::account::How::Works, .. } | Action::GoesOn(_));
     let calls = |a: &&Action| matches!(a, Action::Call(_));
     let calm = |a: &&Action| {
         matches!(
             a,
-            Action::ComesUp { .. } | Action::Healthy { .. } | Action::Drained { .. } | Action::LetGo(_) | Action::Passes(_)
+            Action::ComesUp { .. }
+                | Action::Healthy { .. }
+                | Action::Drained { .. }
+                | Action::LetGo(_)
+                | Action::Passes(_)
         )
     };
     let (kind, which) = (choice % 16, choice / 16);

@@ -13,7 +13,7 @@ fn account() -> &'static Account {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: std::env::var("POINTSMAN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000),
+        cases: std::env::var("POINTSMAN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(500),
         failure_persistence: None,
         max_shrink_iters: 20_000,
         ..ProptestConfig::default()
