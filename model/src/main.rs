@@ -32,11 +32,11 @@ fn everything() -> ExitCode {
     println!("releases | distinct states | transitions | depth | seconds | looks planned | ends driven | bounds");
     let mut good = true;
     good &= run(1, scenarios::small(1, None), None);
-    good &= run(2, scenarios::two_callers(2, 3), None);
-    good &= run(1, scenarios::faults(1, None), Some(8_000_000));
-    good &= run(2, scenarios::faults(2, None), Some(5_000_000));
-    good &= run(2, scenarios::people(2, None), Some(5_000_000));
-    good &= run(3, scenarios::wide(None), Some(4_000_000));
+    good &= run(2, scenarios::two_callers(2, 2), None);
+    good &= run(1, scenarios::faults(1, None), Some(6_000_000));
+    good &= run(2, scenarios::faults(2, None), Some(4_000_000));
+    good &= run(2, scenarios::people(2, None), Some(4_000_000));
+    good &= run(3, scenarios::wide(None), Some(3_000_000));
     good &= broken_plans();
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
