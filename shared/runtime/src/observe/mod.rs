@@ -22,7 +22,7 @@ use domain::refusal::WaitFor;
 use domain::request::{Request, Verb};
 use domain::tags::{self, Read};
 use domain::time::Time;
-use domain::world::{Action, Group, Instance, Rule, Scope, World};
+use domain::world::{Action, Group, Instance, InstanceState, Rule, Scope, World};
 
 pub(crate) use instances::of_release as instances_of_release;
 pub(crate) use instances::of_service as instances_of_service;
@@ -247,19 +247,23 @@ impl Look<'_> {
 
     /// The names of groups to look up beside those that are known already.
     fn names_to_look_up(&self, found: &groups::Found, instances: &[Instance], own_name: Option<&str>) -> Vec<String> {
-        if self.request.verb == Verb::Provision {
-            let has_servers = !instances_of(instances, self.request.release.as_ref()).is_empty();
-            let unknown = own_name.filter(|name| !has_servers && !found.has_name(name));
-            return unknown.into_iter().map(str::to_owned).collect();
-        }
-        if !self.scope.every_group {
-            return Vec::new();
-        }
-        let releases: BTreeSet<ReleaseId> = instances.iter().filter_map(|instance| instance.tags.release()).collect();
+        let provision = self.request.verb == Verb::Provision;
+        // Who gives way to a new release still has servers; and servers that run say how their own release stands.
+        let asked = |instance: &&Instance| !provision || instance.state != InstanceState::Terminated;
+        let releases: BTreeSet<ReleaseId> = match self.scope.every_group {
+            true => instances.iter().filter(asked).filter_map(|instance| instance.tags.release()).collect(),
+            false => BTreeSet::new(),
+        };
         let mut names: BTreeSet<String> =
             releases.iter().map(|release| group_name(&self.service.name, release)).collect();
         names.extend(self.listed_groups.iter().cloned());
-        names.into_iter().filter(|name| own_name != Some(name) && !found.has_name(name)).collect()
+        if let Some(own) = own_name {
+            names.remove(own);
+            if provision && instances_of(instances, self.request.release.as_ref()).is_empty() {
+                names.insert(own.to_owned());
+            }
+        }
+        names.into_iter().filter(|name| !found.has_name(name)).collect()
     }
 
     /// The AMI that the release was launched with; for its first launch the configured one.
@@ -295,7 +299,7 @@ fn forwarded(rule: &Rule) -> impl Iterator<Item = GroupArn> {
 fn instances_of<'a>(instances: &'a [Instance], release: Option<&ReleaseId>) -> Vec<&'a Instance> {
     instances
         .iter()
-        .filter(|instance| instance.state == domain::world::InstanceState::Running)
+        .filter(|instance| instance.state == InstanceState::Running)
         .filter(|instance| release.is_some() && instance.tags.release().as_ref() == release)
         .collect()
 }
