@@ -15,12 +15,13 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let terminal = Terminal::new();
     let end = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["up"] => until_stopped(up::run(&terminal, Options::new())).await,
+        // To be stopped is how it ends.
+        ["up"] => until_stopped(up::run(&terminal, Options::new())).await.map(|_| ExitCode::SUCCESS),
         ["up", folder] => {
             let options = Options { folder: PathBuf::from(folder), ..Options::new() };
-            until_stopped(up::run(&terminal, options)).await
+            until_stopped(up::run(&terminal, options)).await.map(|_| ExitCode::SUCCESS)
         }
-        ["demo"] => until_stopped(demo::run(&terminal)).await,
+        ["demo"] => until_stopped(demo::run(&terminal)).await.map(|stopped| stopped.unwrap_or(ExitCode::SUCCESS)),
         ["help" | "--help" | "-h"] => {
             terminal.say(USAGE);
             Ok(ExitCode::SUCCESS)
@@ -36,17 +37,18 @@ async fn main() -> ExitCode {
     })
 }
 
-/// Runs something until it ends or we are told to stop. Either way, whatever it started ends with it.
-async fn until_stopped(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+/// Runs something until it ends or we are told to stop; answers what a program exits with that was. Either way,
+/// whatever it started ends with it.
+async fn until_stopped(work: impl Future<Output = Result<()>>) -> Result<Option<ExitCode>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hang_up = signal(SignalKind::hangup())?;
     // As shells tell of a program that a signal ended: 128 and its number.
     let stopped = tokio::select! {
-        done = work => return done.map(|()| ExitCode::SUCCESS),
+        done = work => return done.map(|()| None),
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 143,
         _ = hang_up.recv() => 129,
     };
     eprintln!("\nstopped");
-    Ok(ExitCode::from(stopped))
+    Ok(Some(ExitCode::from(stopped)))
 }

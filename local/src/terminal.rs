@@ -69,7 +69,7 @@ impl Terminal {
 
     /// A line of text, broken where it is too long.
     pub fn say(&self, text: &str) {
-        let lines = text.lines().flat_map(|line| wrap(line, WIDTH));
+        let lines = text.split('\n').flat_map(|line| wrap(line, WIDTH));
         self.write(&lines.map(|line| format!("{line}\n")).collect::<String>());
     }
 

@@ -74,6 +74,8 @@ async fn a_rule_at_our_priority_that_is_not_ours_is_left_alone() {
     let stack = stack().await;
     let config = stack.config_of(SERVICE);
     let rule = foreign_rule(&stack, config["pre_product"]["priority"].as_u64().unwrap()).await;
+    says(&ship_fails(&stack, SERVICE).await, &[&rule, "not ours", "priority 10"]);
+    stack.idle().await.unwrap();
     crate::stage::done(&stack, "provision", &ask(SERVICE, "r1")).await;
     let mark = stack.gateway().record().mark();
     refuses(&stack, "register", &ask(SERVICE, "r1"), &[&rule, "not ours", "priority 10"]).await;

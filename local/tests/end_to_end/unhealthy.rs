@@ -1,11 +1,21 @@
 //! A release that does not get healthy: the job says of each target what is wrong, in the load balancer's words.
 
-use gateway::{State, Target, TargetHealth};
-use local::Options;
-use local::stack::PATIENCE;
-use serde_json::json;
+use std::sync::Arc;
 
-use crate::stage::{SERVICE, ask, done, look, quick, refuses, says, stack, stack_with, status};
+use gateway::{Rule, State, Target, TargetHealth, What};
+use local::stack::PATIENCE;
+use local::{Options, Stack};
+use serde_json::{Value, json};
+
+use crate::stage::{SERVICE, ask, done, look, quick, refuses, says, ship_fails, stack, stack_with, status};
+
+fn unhealthy() -> TargetHealth {
+    TargetHealth {
+        state: State::Unhealthy,
+        reason: Some("Target.ResponseCodeMismatch".to_owned()),
+        description: Some("Health checks failed with these codes: [502]".to_owned()),
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_target_is_named_with_what_is_wrong() {
@@ -24,12 +34,7 @@ async fn each_target_is_named_with_what_is_wrong() {
 
     let group = look(&stack).await.group_of("r1").unwrap().clone();
     let (sick, well) = (group.targets[0].0.clone(), group.targets[1].0.clone());
-    let unhealthy = TargetHealth {
-        state: State::Unhealthy,
-        reason: Some("Target.ResponseCodeMismatch".to_owned()),
-        description: Some("Health checks failed with these codes: [502]".to_owned()),
-    };
-    stack.gateway().health().set(Target::new(&group.arn, &sick, 8080), unhealthy);
+    stack.gateway().health().set(Target::new(&group.arn, &sick, 8080), unhealthy());
     stack.gateway().health().set(Target::new(&group.arn, &well, 8080), TargetHealth::healthy());
 
     // The time is counted from what was made first: the servers and the group have stood for an hour.
@@ -51,6 +56,40 @@ async fn each_target_is_named_with_what_is_wrong() {
     assert!(!answer["reason"].as_str().unwrap().contains(&well), "{answer:#}");
     let notice = stack.notices().wait(PATIENCE, |notice| notice.attribute("status") == "failed").await.unwrap();
     says(&notice.text(), &[&words]);
+}
+
+/// From now on each target that is registered is unhealthy at once.
+fn sick_from_the_start(stack: &Stack) {
+    let health = stack.gateway().health().clone();
+    let sicken: gateway::fault::Hook = Arc::new(move |request| {
+        let (form, health) = (request.form(), health.clone());
+        Box::pin(async move {
+            let value = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            let group = value("TargetGroupArn").unwrap();
+            for instance in (1..).map_while(|n| value(&format!("Targets.member.{n}.Id"))) {
+                health.set(Target::new(&group, instance, 8080), unhealthy());
+            }
+        })
+    });
+    stack.gateway().faults().add(Rule::new(What::After(sicken)).action("RegisterTargets"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_for_health_in_vain_says_what_is_wrong() {
+    let change = |config: &mut Value| {
+        quick(config);
+        config["health_timeout_seconds"] = json!(10);
+    };
+    let stack = stack_with(Options { change, ..Options::scripted() }).await;
+    sick_from_the_start(&stack);
+    let failure = ship_fails(&stack, SERVICE).await;
+    says(
+        &failure,
+        &["0 of 2 are healthy", ": unhealthy, Health checks failed with these codes: [502]", "HTTP /health"],
+    );
+    assert_eq!(failure.matches("[502]").count(), 2, "one for each target: {failure}");
+    let standing = look(&stack).await;
+    assert!(standing.rule(SERVICE, "product").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,12 +100,23 @@ async fn the_printed_commands_work_and_ctrl_c_leaves_nothing() {
          aws lambda invoke --function-name pointsman-teardown --payload fileb:///dev/stdin /dev/stdout"#;
     assert!(shell(folder, sweep).await.contains("\"done\""));
 
+    let stop =
+        "id=$(aws codepipeline start-pipeline-execution --name $PIPELINE --query pipelineExecutionId --output text)
+         aws codepipeline stop-pipeline-execution --pipeline-name $PIPELINE --pipeline-execution-id $id --abandon \
+           --reason 'not this one' >/dev/null
+         aws codepipeline get-pipeline-execution --pipeline-name $PIPELINE --pipeline-execution-id $id \
+           --query pipelineExecution.status --output text";
+    assert_eq!(shell(folder, stop).await, "Stopped");
+    let executions = "aws codepipeline list-pipeline-executions --pipeline-name $PIPELINE \
+                        --query 'pipelineExecutionSummaries[].status' --output text";
+    assert_eq!(shell(folder, executions).await.split_whitespace().collect::<Vec<_>>(), ["Stopped", "InProgress"]);
+
     let gateway = shell(folder, "echo $AWS_ENDPOINT_URL").await;
     assert!(!processes_of(&gateway).is_empty(), "the functions' processes are warm");
     assert!(processes_of(&folder.display().to_string()).len() > 3, "HAProxy and two servers");
     let interrupted = Command::new("kill").args(["-INT", &id.to_string()]).status().await.unwrap();
     assert!(interrupted.success());
-    assert_eq!(ends(child).await, Some(130));
+    assert_eq!(ends(child).await, Some(0), "to be stopped is how it ends");
     assert_eq!(processes_of(&gateway), Vec::<String>::new());
     assert_eq!(processes_of(&folder.display().to_string()), Vec::<String>::new());
     let left: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
