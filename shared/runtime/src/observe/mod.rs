@@ -20,7 +20,7 @@ use domain::config::{Ami, Service};
 use domain::id::{GroupArn, ReleaseId, SubnetId, group_name};
 use domain::refusal::WaitFor;
 use domain::request::{Request, Verb};
-use domain::tags::{self, Read};
+use domain::tags::{self, Read, Role, Tags};
 use domain::time::Time;
 use domain::world::{Action, Group, Instance, InstanceState, Rule, Scope, World};
 
@@ -148,7 +148,7 @@ impl Look<'_> {
         });
         let (tags, health, details, named, launch, readiness) = tokio::join!(
             groups::tags(clients, rule_arns.iter().copied().chain(first.iter().map(GroupArn::as_str))),
-            groups::targets(clients, &first),
+            groups::targets(clients, if self.looks_at_health() { &first } else { &[] }),
             groups::details(clients, undescribed),
             together::try_all(by_name.iter().map(|name| groups::by_name(clients, name))),
             together::maybe(launch),
@@ -166,10 +166,14 @@ impl Look<'_> {
         if !second.is_empty() {
             let (more_tags, more_health) = tokio::join!(
                 groups::tags(clients, second.iter().map(GroupArn::as_str)),
-                groups::targets(clients, &second)
+                groups::targets(clients, if self.looks_at_health() { &second } else { &[] })
             );
             tags.extend(again_if_gone(more_tags)?);
             health.extend(again_if_gone(more_health)?);
+        }
+
+        if !self.looks_at_health() && one_is_rejected(&instances, &tags) {
+            health = again_if_gone(groups::targets(clients, &found.arns()).await)?;
         }
 
         let mut instances = instances;
@@ -266,12 +270,23 @@ impl Look<'_> {
         names.into_iter().filter(|name| !found.has_name(name)).collect()
     }
 
+    /// Whether the plan asks how targets are. Provision routes nothing: it asks only to take a rejected release's weight.
+    fn looks_at_health(&self) -> bool {
+        self.request.verb != Verb::Provision
+    }
+
     /// The AMI that the release was launched with; for its first launch the configured one.
     fn ami(&self, instances: &[Instance]) -> Ami {
         let of_release = instances.iter().filter(|i| i.tags.release() == self.request.release);
         let launched_with = of_release.filter_map(|instance| instance.tags.value(tags::AMI)).next();
         launched_with.map_or_else(|| self.service.ami.clone(), |id| Ami::Id(id.to_owned()))
     }
+}
+
+/// Whether something that stands says that its release was rejected.
+fn one_is_rejected(instances: &[Instance], tags: &BTreeMap<String, Tags>) -> bool {
+    let standing = instances.iter().filter(|instance| instance.state != InstanceState::Terminated);
+    standing.map(|instance| &instance.tags).chain(tags.values()).any(|tags| tags.role() == Some(Role::Rejected))
 }
 
 /// Starts a look that not every function can take.
