@@ -30,11 +30,11 @@ build: $(VENV)/.stamp ## the four functions, as target/lambda/<function>/bootstr
 test: $(VENV)/.stamp haproxy ## all checks and tests; what needs no SDK comes first
 	@$(ROOT)/.ci/test
 
-demo: build haproxy ## four releases on this machine, told as they happen: shipped, promoted, rolled back, failed
-	@cd $(ROOT) && $(CARGO) run --quiet --locked -p local -- demo
+demo: haproxy build ## four releases on this machine, told as they happen: shipped, promoted, rolled back, failed
+	@cd $(ROOT) && $(CARGO) run --locked -p local -- demo
 
-local: build haproxy ## the whole system on this machine, to play with, until Ctrl-C
-	@cd $(ROOT) && $(CARGO) run --quiet --locked -p local -- up
+local: haproxy build ## the whole system on this machine, to play with, until Ctrl-C
+	@cd $(ROOT) && $(CARGO) run --locked -p local -- up
 
 bench: build ## start-up, call times, memory, size and API calls, beside a boto3 peer
 	@cd $(ROOT) && $(VENV)/bin/python bench/run.py
@@ -43,7 +43,7 @@ model: ## every call cut off anywhere, in every order: the plans against a model
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p model
 
 deploy: build $(VENV)/sam/.stamp ## into the AWS account that your environment names (DEPLOY="--guided" for sam's questions)
-	@cd $(ROOT) && $(SAM) build && $(SAM) deploy $(DEPLOY)
+	@cd $(ROOT) && $(SAM) validate --lint && $(SAM) build && $(SAM) deploy $(DEPLOY)
 
 clean: ## remove what the other targets made
 	rm -rf $(ROOT)/target $(ROOT)/.venv $(ROOT)/.aws-sam

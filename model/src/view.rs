@@ -62,14 +62,14 @@ pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity:
     }
     let behind = |group: usize| seen.in_a_rule(group);
     let has_instances = |release: usize| seen.instances[release].iter().any(Option::is_some);
+    let own = |release: usize| scope.own_group && ask.release == release;
     let found = |release: usize| {
-        behind(release)
-            || (scope.own_group && ask.release == release)
-            || (scope.every_group && has_instances(release))
-            || ask.verb == Verb::Sweep
+        behind(release) || own(release) || (scope.every_group && has_instances(release)) || ask.verb == Verb::Sweep
     };
-    let mut groups: Vec<Group> =
-        (0..RELEASES).filter(|r| found(*r)).filter_map(|r| group(seen, r, service, scope.group_details)).collect();
+    let mut groups: Vec<Group> = (0..RELEASES)
+        .filter(|r| found(*r))
+        .filter_map(|r| group(seen, r, service, scope.group_details || own(r)))
+        .collect();
     if behind(STRANGER) {
         groups.push(Group {
             arn: names::group(STRANGER),

@@ -42,11 +42,17 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     if let Some(plan) = leave_adopted(standing, release) {
         return plan;
     }
-    let retired = standing.others(Some(release), Role::Retired);
-    let goes: Vec<&ReleaseId> = retired.chain(standing.others(Some(release), Role::Rejected)).collect();
-    let together = Together::next(standing, request, goes.iter().copied());
+    let others = || standing.releases.keys().filter(|id| *id != release);
+    let retired = others().filter(|id| is_retired(standing, id));
+    let together = Together::next(standing, request, retired.chain(standing.others(Some(release), Role::Rejected)));
     let concerns = told::daily(standing, together.concerns());
     together.plan(|left| End::Done(done(standing, release, go::left_lines(left)))).then(concerns)
+}
+
+/// Whether a release was product before: by its tags, or by traffic where those could not follow.
+fn is_retired(standing: &Standing<'_>, release: &ReleaseId) -> bool {
+    let by_tags = standing.role_by_tags(release) == Some(Role::Retired) && standing.stands(release);
+    by_tags || (standing.traffic(release) == Traffic::Zero && !standing.is_rejected(release))
 }
 
 /// An adopted group leaves the rule, and is otherwise never touched.

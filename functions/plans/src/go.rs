@@ -72,6 +72,9 @@ pub fn next(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     {
         return going;
     }
+    if let Some(group) = serves_elsewhere(standing, &instances) {
+        return Going { left: Some(Left::StillBehind { group }), ..Going::nothing() };
+    }
     let delete = found.group.map(|group| Step::DeleteGroup { group: group.arn.clone() });
     // A look inside is for a release that failed; with a service that is removed all of it goes.
     let for_a_look = rejected && request.verb != Verb::Remove;
@@ -86,6 +89,14 @@ pub fn next(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     let terminate = (!instances.is_empty()).then_some(Step::Terminate { instances });
     // The group first: instances are what a release is found by.
     Going::now([delete, terminate].into_iter().flatten().map(|step| vec![step]).collect())
+}
+
+/// The group of our rules that has one of these servers as a target: one that lost its tags, or that somebody filled
+/// by hand. What serves is not terminated.
+fn serves_elsewhere(standing: &Standing<'_>, instances: &[InstanceId]) -> Option<String> {
+    let in_a_rule = standing.world.groups.iter().filter(|group| standing.in_a_rule_of_ours(&group.arn));
+    let has_one = |group: &&Group| group.targets.iter().flatten().any(|target| instances.contains(&target.instance));
+    in_a_rule.filter(|group| has_one(group)).map(|group| group.arn.name().to_owned()).next()
 }
 
 /// A group without weight that no rule is to name: settled, deregistered, drained. `None` when it may be deleted.

@@ -80,8 +80,9 @@ pub fn scope(verb: &Verb) -> Scope {
         Verb::Provision => {
             Scope { own_group: true, every_group: true, readiness: true, addresses: true, ..nothing_more }
         }
-        Verb::Register => Scope { own_group: true, group_details: true, listener: true, ..nothing_more },
-        // A release that tags name product is behind no rule yet where there is none; else nothing is looked up.
+        // Its own group's details come with it.
+        Verb::Register => Scope { own_group: true, listener: true, ..nothing_more },
+        // A release that tags name product is behind no rule where there is none yet.
         Verb::Promote => Scope { every_group: true, ..nothing_more },
         Verb::Finish | Verb::Remove | Verb::Rollback { .. } | Verb::Sweep => {
             Scope { own_group: true, every_group: true, group_details: true, ..nothing_more }

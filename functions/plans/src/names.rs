@@ -31,7 +31,11 @@ pub fn follow(standing: &Standing<'_>, product: Option<&Who>, pre_product: bool)
     if let Some(name) = &dns.pre_product {
         let release = standing.pre_product_release().filter(|_| pre_product);
         let ips = release.and_then(|id| standing.releases.get(id)).map(|r| r.ips()).unwrap_or_default();
-        steps.extend(change(standing, &dns.zone_id, name, ips));
+        if ips.is_empty() {
+            steps.extend(leave(standing, &dns.zone_id, name));
+        } else {
+            steps.extend(change(standing, &dns.zone_id, name, ips));
+        }
     }
     steps
 }
@@ -46,11 +50,13 @@ pub fn remove(standing: &Standing<'_>) -> Vec<Step> {
         .collect()
 }
 
-/// A name that nothing bears goes, if what it says is ours alone: a record has no tags to tell.
+/// A name that nothing bears goes, if it is ours: a record has no tags to tell, but says servers of ours alone, or,
+/// where those are gone, lives as shortly as hardly anybody else's.
 fn leave(standing: &Standing<'_>, zone: &str, name: &str) -> Option<Step> {
     let record = standing.world.names.get(name)?;
     let ours: BTreeSet<String> = standing.releases.values().flat_map(|r| r.ips()).collect();
-    record.ips.is_subset(&ours).then(|| step(zone, name, Some(record.clone()), None))
+    let is_ours = record.ips.is_subset(&ours) || record.ttl_seconds == TTL_SECONDS;
+    is_ours.then(|| step(zone, name, Some(record.clone()), None))
 }
 
 fn change(standing: &Standing<'_>, zone: &str, name: &str, ips: BTreeSet<String>) -> Option<Step> {

@@ -210,6 +210,10 @@ fn untouched(standing: &Standing<'_>, release: &ReleaseId) -> Done {
     if let Some(found) = standing.releases.get(release) {
         outputs(standing, &mut done, release, found);
     }
+    if let Some(listener) = &standing.world.listener {
+        // What comes later in a pipeline asks for it, whatever was found done.
+        done.outputs.insert("PreProductUrl", url(listener, standing.service.pre_product.host.as_deref()));
+    }
     done
 }
 

@@ -22,7 +22,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     let under_way = standing.reason(release).as_deref() == Some(REASON);
     if !under_way && standing.product_release() != Some(release) {
         if standing.releases.keys().all(|id| !standing.stands(id)) && standing.product_rule().is_none() {
-            return Plan::only(End::Done(gone(standing, Vec::new())));
+            return Plan::only(End::Done(gone(standing, release, Vec::new())));
         }
         return Plan::only(End::Refuse(Refusal::NotProduct {
             release: release.clone(),
@@ -55,11 +55,15 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     let goes: Vec<&ReleaseId> = standing.releases.keys().filter(|id| standing.stands(id)).collect();
     let together = Together::next(standing, request, goes.into_iter());
     let concerns = told::daily(standing, together.concerns());
-    together.plan(|left| End::Done(gone(standing, go::left_lines(left)))).after(vec![Stage::stop(names)]).then(concerns)
+    together
+        .plan(|left| End::Done(gone(standing, release, go::left_lines(left))))
+        .after(vec![Stage::stop(names)])
+        .then(concerns)
 }
 
-fn gone(standing: &Standing<'_>, left: Vec<String>) -> Done {
+fn gone(standing: &Standing<'_>, release: &ReleaseId, left: Vec<String>) -> Done {
     Done {
+        outputs: [("Release", release.to_string())].into(),
         headline: if left.is_empty() {
             format!("service {} is removed: its rules, groups, servers and names are gone", standing.service.name)
         } else {

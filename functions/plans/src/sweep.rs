@@ -3,7 +3,7 @@
 use domain::id::ReleaseId;
 use domain::plan::{Done, End, Plan, Stage, Step};
 use domain::request::Request;
-use domain::tags::{Role, WhichRule};
+use domain::tags::{self, Role, WhichRule};
 
 use crate::go::Together;
 use crate::mend;
@@ -41,7 +41,12 @@ fn goes(standing: &Standing<'_>, release: &ReleaseId) -> bool {
     }
     match standing.role_by_tags(release) {
         Some(Role::Rejected) => true,
-        Some(Role::Retired) => standing.traffic(release) == Traffic::NotInRule && standing.product_share().is_some(),
+        Some(Role::Retired) => match standing.traffic(release) {
+            Traffic::NotInRule => standing.product_share().is_some(),
+            // A finish that was cut off after it kept product.
+            Traffic::Zero => standing.product_release().is_some_and(|product| standing.has_tag(product, tags::KEPT)),
+            Traffic::All | Traffic::Some => false,
+        },
         Some(Role::PreProduct | Role::Product) | None => false,
     }
 }

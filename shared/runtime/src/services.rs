@@ -93,6 +93,7 @@ impl Services {
 
     /// The names that an unknown service is told apart from.
     pub fn known(&self) -> Vec<String> {
-        self.settings.names().map(ToString::to_string).collect()
+        let below = self.settings.services_path.iter().map(|path| format!("what stands below {path}"));
+        self.settings.names().map(ToString::to_string).chain(below).collect()
     }
 }

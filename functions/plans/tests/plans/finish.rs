@@ -1,7 +1,7 @@
 //! `finish`, row by row.
 
 use domain::plan::Step;
-use domain::tags::{self, Role};
+use domain::tags::{self, Role, Tags};
 
 use crate::build::world;
 use crate::course::{finish, promote, rollback, sweep};
@@ -163,4 +163,19 @@ fn the_release_after_a_kept_one_has_its_way_back() {
     let account = account.pre_product("r3").call(&promote("r3")).done();
     assert_eq!(account.forwards("product"), "r3 100, r2 0");
     assert_eq!(account.call(&rollback("r3")).done().forwards("product"), "r2 100");
+}
+
+#[test]
+fn the_tags_of_what_was_before_cannot_follow_it_goes_by_traffic_and_not_before_they_do() {
+    let denied: crate::account::Denied = |step| {
+        let role = |tags: &Tags| tags.contains_key(tags::ROLE);
+        matches!(step, Step::TagInstances { .. }) || matches!(step, Step::TagGroup { tags, .. } if role(tags))
+    };
+    let switched = world().product("r1").pre_product("r2").denies(denied).call(&promote("r2")).done();
+    let course = switched.call(&finish("r2"));
+    assert!(!course.story().contains("is kept"), "{}", course.story());
+    let mut account = course.account;
+    assert_eq!(account.paid("r1"), 2);
+    account.denied.clear();
+    assert_eq!(account.call(&finish("r2")).done().paid("r1"), 0);
 }

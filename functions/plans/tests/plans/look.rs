@@ -57,7 +57,9 @@ impl Account {
             }
         }
         groups.extend(self.groups.keys().filter(|arn| names.contains(arn.name())).cloned());
-        world.groups = groups.iter().filter_map(|arn| self.group(arn, scope)).collect();
+        let own = request.release.as_ref().filter(|_| scope.own_group).map(|r| group_name(&self.service.name, r));
+        let details = |arn: &GroupArn| scope.group_details || own.as_deref() == Some(arn.name());
+        world.groups = groups.iter().filter_map(|arn| self.group(arn, details(arn))).collect();
         world
     }
 
@@ -85,7 +87,7 @@ impl Account {
         at_ours || forward_of(rule).iter().any(|w| self.service.name.may_own_group(w.group.name()))
     }
 
-    fn group(&self, arn: &GroupArn, scope: Scope) -> Option<Group> {
+    fn group(&self, arn: &GroupArn, details: bool) -> Option<Group> {
         let found = self.groups.get(arn)?;
         let target = |(instance, registered): (&domain::id::InstanceId, &crate::account::Registered)| Target {
             instance: instance.clone(),
@@ -102,7 +104,7 @@ impl Account {
         Some(Group {
             arn: arn.clone(),
             tags: found.tags.clone(),
-            details: scope.group_details.then(|| GroupDetails {
+            details: details.then(|| GroupDetails {
                 protocol: found.protocol.clone(),
                 port: found.port,
                 behind_load_balancer: self.in_use(arn),

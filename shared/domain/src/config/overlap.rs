@@ -84,30 +84,50 @@ fn network_covers(wide: &str, narrow: &str) -> bool {
 
 /// Whether some text matches both patterns (`*` any run, `?` any one character).
 fn globs_meet(one: &str, other: &str) -> bool {
-    fn meet(a: &[char], b: &[char]) -> bool {
-        match (a, b) {
-            ([], []) => true,
-            (['*', rest @ ..], _) => meet(rest, b) || matches!(b, [_, tail @ ..] if meet(a, tail)),
-            (_, ['*', rest @ ..]) => meet(a, rest) || matches!(a, [_, tail @ ..] if meet(tail, b)),
-            ([x, a @ ..], [y, b @ ..]) => (x == y || *x == '?' || *y == '?') && meet(a, b),
-            _ => false,
-        }
-    }
-    meet(&short(one), &short(other))
+    by_suffixes(&short(one), &short(other), |a, b, suffix| match (a, b) {
+        (None, None) => true,
+        (Some('*'), _) | (_, Some('*')) => suffix.without_first || suffix.without_second,
+        (Some(a), Some(b)) => (a == b || a == '?' || b == '?') && suffix.without_both,
+        (Some(_), None) | (None, Some(_)) => false,
+    })
 }
 
 /// Whether every text that `narrow` matches is matched by `wide`; `narrow`'s wildcards count as characters.
 fn glob_covers(wide: &str, narrow: &str) -> bool {
-    fn covers(w: &[char], n: &[char]) -> bool {
-        match (w, n) {
-            ([], []) => true,
-            (['*', rest @ ..], _) => covers(rest, n) || matches!(n, [_, tail @ ..] if covers(w, tail)),
-            (['?', w @ ..], [c, n @ ..]) => *c != '*' && covers(w, n),
-            ([x, w @ ..], [y, n @ ..]) => x == y && covers(w, n),
-            _ => false,
+    by_suffixes(&short(wide), &short(narrow), |w, n, suffix| match (w, n) {
+        (None, None) => true,
+        (Some('*'), _) => suffix.without_first || suffix.without_second,
+        (Some('?'), Some(n)) => n != '*' && suffix.without_both,
+        (Some(w), Some(n)) => w == n && suffix.without_both,
+        (Some(_), None) | (None, Some(_)) => false,
+    })
+}
+
+/// What holds of the two texts' suffixes that are one character shorter.
+struct Shorter {
+    without_first: bool,
+    without_second: bool,
+    without_both: bool,
+}
+
+/// What holds of two texts, decided from their ends on: each pair of suffixes once, however many stars there are.
+fn by_suffixes(one: &[char], other: &[char], holds: impl Fn(Option<char>, Option<char>, &Shorter) -> bool) -> bool {
+    let mut below = vec![false; other.len() + 1];
+    for i in (0..=one.len()).rev() {
+        let mut row = vec![false; other.len() + 1];
+        let mut right = false;
+        for (j, cell) in row.iter_mut().enumerate().rev() {
+            let shorter = Shorter {
+                without_first: below.get(j).is_some_and(|holds| *holds),
+                without_second: right,
+                without_both: below.get(j + 1).is_some_and(|holds| *holds),
+            };
+            *cell = holds(one.get(i).copied(), other.get(j).copied(), &shorter);
+            right = *cell;
         }
+        below = row;
     }
-    covers(&short(wide), &short(narrow))
+    below.first().is_some_and(|holds| *holds)
 }
 
 /// The pattern's characters, runs of `*` as one; ELB takes 128 characters.
@@ -149,6 +169,12 @@ mod tests {
             ("behind, and shadowed", m(), rule(30, &["m.example.com"], &[], &["10.0.0.0/8"]), false),
             ("the same priority", m(), rule(20, &["pre.m.example.com"], &[], &[]), false),
             ("a path below product's", m(), rule(10, &["m.example.com"], &["/beta/*"], &[]), true),
+            (
+                "stars without end",
+                rule(20, &[&"*.".repeat(40)], &[], &[]),
+                rule(10, &[&"*-".repeat(40)], &[], &[]),
+                true,
+            ),
             ("a path that is product's", rule(20, &[], &["/a/*"], &[]), rule(10, &[], &["/*"], &[]), false),
         ] {
             assert_eq!(faults(&product, &pre_product).is_empty(), good, "{why}: {:?}", faults(&product, &pre_product));

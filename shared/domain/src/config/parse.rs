@@ -193,6 +193,11 @@ fn listener_arn(arn: &str, p: &mut Vec<Problem>) -> bool {
 }
 
 fn user_data(f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<UserData> {
+    if !f.raw("user_data")?.is_string() {
+        // Its value may hold a secret, so it is not shown.
+        p.push(Problem::new("user_data".into(), "is not a text".into()));
+        return None;
+    }
     let text = f.text("user_data", p)?;
     match text.strip_prefix("ssm:") {
         Some("") => {

@@ -148,7 +148,7 @@ impl Look<'_> {
         });
         let (tags, health, details, named, launch, readiness) = tokio::join!(
             groups::tags(clients, rule_arns.iter().copied().chain(first.iter().map(GroupArn::as_str))),
-            groups::targets(clients, if self.looks_at_health() { &first } else { &[] }),
+            groups::targets(clients, &self.health_of(&first, own_name.as_deref())),
             groups::details(clients, undescribed),
             together::try_all(by_name.iter().map(|name| groups::by_name(clients, name))),
             together::maybe(launch),
@@ -166,14 +166,15 @@ impl Look<'_> {
         if !second.is_empty() {
             let (more_tags, more_health) = tokio::join!(
                 groups::tags(clients, second.iter().map(GroupArn::as_str)),
-                groups::targets(clients, if self.looks_at_health() { &second } else { &[] })
+                groups::targets(clients, &self.health_of(&second, own_name.as_deref()))
             );
             tags.extend(again_if_gone(more_tags)?);
             health.extend(again_if_gone(more_health)?);
         }
 
-        if !self.looks_at_health() && one_is_rejected(&instances, &tags) {
-            health = again_if_gone(groups::targets(clients, &found.arns()).await)?;
+        let unasked: Vec<GroupArn> = found.arns().into_iter().filter(|arn| !health.contains_key(arn)).collect();
+        if !unasked.is_empty() && one_is_rejected(&instances, &tags) {
+            health.extend(again_if_gone(groups::targets(clients, &unasked).await)?);
         }
 
         let mut instances = instances;
@@ -252,8 +253,10 @@ impl Look<'_> {
     /// The names of groups to look up beside those that are known already.
     fn names_to_look_up(&self, found: &groups::Found, instances: &[Instance], own_name: Option<&str>) -> Vec<String> {
         let provision = self.request.verb == Verb::Provision;
-        // Who gives way to a new release still has servers; and servers that run say how their own release stands.
-        let asked = |instance: &&Instance| !provision || instance.state != InstanceState::Terminated;
+        // Who gives way to a new release, or is its way back, still has servers; and servers that run say how their own
+        // release stands.
+        let for_all = !matches!(self.request.verb, Verb::Provision | Verb::Promote);
+        let asked = |instance: &&Instance| for_all || instance.state != InstanceState::Terminated;
         let releases: BTreeSet<ReleaseId> = match self.scope.every_group {
             true => instances.iter().filter(asked).filter_map(|instance| instance.tags.release()).collect(),
             false => BTreeSet::new(),
@@ -270,9 +273,15 @@ impl Look<'_> {
         names.into_iter().filter(|name| !found.has_name(name)).collect()
     }
 
-    /// Whether the plan asks how targets are. Provision routes nothing: it asks only to take a rejected release's weight.
-    fn looks_at_health(&self) -> bool {
-        self.request.verb != Verb::Provision
+    /// The groups whose targets the plan asks about. Provision and register take no weight from anybody, unless it is a
+    /// rejected release's.
+    fn health_of(&self, groups: &[GroupArn], own_name: Option<&str>) -> Vec<GroupArn> {
+        let asks = |group: &&GroupArn| match self.request.verb {
+            Verb::Provision => false,
+            Verb::Register => own_name == Some(group.name()),
+            Verb::Promote | Verb::Finish | Verb::Rollback { .. } | Verb::Remove | Verb::Sweep => true,
+        };
+        groups.iter().filter(asks).cloned().collect()
     }
 
     /// The AMI that the release was launched with; for its first launch the configured one.
