@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::id::ServiceName;
 use crate::notice::{Notice, Status};
 use crate::plan::Done;
 use crate::refusal::{Failure, Refusal, WaitFor};
-use crate::request::Request;
+use crate::request::{Function, Request};
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +101,21 @@ pub fn cut(text: &str, most: usize) -> String {
     let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
     cut.push('…');
     cut
+}
+
+/// What people are told of a call that is so wrong that it cannot be known whose service it was about.
+pub fn bad_call(function: Function, refusal: &Refusal) -> Option<Notice> {
+    let blank = Notice {
+        service: ServiceName::new("pointsman").ok()?,
+        release: None,
+        event: function.as_str().to_owned(),
+        status: Status::Refused,
+        headline: String::new(),
+        lines: Vec::new(),
+        look: Vec::new(),
+        next: vec!["Mend the action's UserParameters, or the call; nothing was changed.".to_owned()],
+    };
+    Some(with_lines(blank, &refusal.to_string()))
 }
 
 /// Splits a text into a headline and the lines below it.

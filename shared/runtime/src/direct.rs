@@ -1,7 +1,6 @@
 //! Direct calls: a script or a person, who gets the answer as JSON.
 
 use domain::event::Ask;
-use domain::refusal::Refusal;
 use domain::report::Outcome;
 use domain::request::Request;
 use serde_json::{Value, json};
@@ -19,11 +18,7 @@ pub(crate) async fn answer(runner: &Runner, ask: Result<Ask, Vec<String>>, deadl
             let span = span(&request);
             carry_out(runner, &request, deadline).instrument(span).await
         }
-        Err(problems) => {
-            let reason = Refusal::BadCall { problems }.to_string();
-            tracing::error!(error = reason, "the call is not right");
-            json!({ "status": "refused", "reason": reason })
-        }
+        Err(problems) => json!({ "status": "refused", "reason": runner.refuse(problems, deadline).await }),
     }
 }
 

@@ -3,7 +3,6 @@
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType};
 use domain::event::Ask;
 use domain::plan::Done;
-use domain::refusal::Refusal;
 use domain::report::{Outcome, cut};
 use domain::request::Request;
 use domain::token::Token;
@@ -45,9 +44,7 @@ pub(crate) async fn answer(
     let request = match ask {
         Ok(ask) => ask.request(Some(token.started)),
         Err(problems) => {
-            // Which service's people it concerns is not known: the pipeline says it.
-            let message = Refusal::BadCall { problems }.to_string();
-            tracing::error!(job = id, error = message, "the job's parameters are not right");
+            let message = runner.refuse(problems, deadline).await;
             return put(runner, id, None, Answer::Failure { kind: FailureType::ConfigurationError, message }).await;
         }
     };

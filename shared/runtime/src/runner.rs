@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::errors::Trouble;
 use crate::observe::ListenerCache;
 use crate::services::Services;
-use crate::{direct, job};
+use crate::{direct, job, report};
 
 /// One function: its clients, its config, and what a warm process remembers.
 #[derive(Debug)]
@@ -73,6 +73,16 @@ impl Runner {
                 Err(unknown.into())
             }
         }
+    }
+
+    /// Refuses a call that names no service rightly: its people cannot be known, so all of the topic are told.
+    pub(crate) async fn refuse(&self, problems: Vec<String>, deadline: Deadline) -> String {
+        let refusal = Refusal::BadCall { problems };
+        tracing::error!(error = %refusal, "the call is not right");
+        let topic = self.services.settings.notify_topic_arn.as_deref();
+        let notice = domain::report::bad_call(self.function, &refusal);
+        let untold = report::close(&self.clients, deadline, None, topic, notice.as_ref()).await;
+        untold.into_iter().fold(refusal.to_string(), |text, more| format!("{text}\n{more}"))
     }
 
     /// Carries a request out, and says where its notices go.

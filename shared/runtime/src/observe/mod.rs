@@ -139,6 +139,7 @@ impl Look<'_> {
         let first: Vec<GroupArn> = found.arns();
         let releases = instances_of(&instances, self.request.release.as_ref());
         let undescribed = if scope.group_details { found.without_details() } else { Vec::new() };
+        let asked_about = self.health_of(&first, own_name.as_deref());
         let ami = self.ami(&instances);
         let launch = scope
             .launch
@@ -148,7 +149,7 @@ impl Look<'_> {
         });
         let (tags, health, details, named, launch, readiness) = tokio::join!(
             groups::tags(clients, rule_arns.iter().copied().chain(first.iter().map(GroupArn::as_str))),
-            groups::targets(clients, &self.health_of(&first, own_name.as_deref())),
+            groups::targets(clients, &asked_about),
             groups::details(clients, undescribed),
             together::try_all(by_name.iter().map(|name| groups::by_name(clients, name))),
             together::maybe(launch),
@@ -164,9 +165,10 @@ impl Look<'_> {
 
         // Round 3: only for groups that no rule names any more.
         if !second.is_empty() {
+            let asked_about = self.health_of(&second, own_name.as_deref());
             let (more_tags, more_health) = tokio::join!(
                 groups::tags(clients, second.iter().map(GroupArn::as_str)),
-                groups::targets(clients, &self.health_of(&second, own_name.as_deref()))
+                groups::targets(clients, &asked_about)
             );
             tags.extend(again_if_gone(more_tags)?);
             health.extend(again_if_gone(more_health)?);
