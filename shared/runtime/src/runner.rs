@@ -52,7 +52,8 @@ impl Runner {
         let deadline = Deadline::from_milliseconds(event.context.deadline);
         let span =
             tracing::info_span!("call", function = self.function.as_str(), request_id = event.context.request_id);
-        self.answer(&event.payload, deadline).instrument(span).await
+        // Boxed, for futures within futures get deeper than the compiler goes.
+        Box::pin(self.answer(&event.payload, deadline)).instrument(span).await
     }
 
     async fn answer(&self, payload: &Value, deadline: Deadline) -> Result<Value, Error> {
