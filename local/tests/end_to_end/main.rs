@@ -13,6 +13,7 @@ mod adopted;
 mod capacity;
 mod configs;
 mod events;
+mod late;
 mod refusals;
 mod stage;
 mod stories;
