@@ -367,7 +367,8 @@ fn done(standing: &Standing<'_>, release: &ReleaseId, found: &Release<'_>) -> Do
     done
 }
 
-fn outputs(done: &mut Done, release: &ReleaseId, found: &Release<'_>) {
+/// The output variables of a release and its servers, which register gives too.
+pub fn outputs(done: &mut Done, release: &ReleaseId, found: &Release<'_>) {
     done.outputs.insert("Release", release.to_string());
     let ids: Vec<String> = found.alive().map(|i| i.id.to_string()).collect();
     done.outputs.insert("InstanceIds", ids.join(","));

@@ -9,6 +9,7 @@ use domain::world::{Action, Group, Health, Listener, Rule, Weighted};
 
 use crate::mend::ALL;
 use crate::promote::{refuse_rejected, wait_for_health, wait_for_promotion, wanted_conditions};
+use crate::provision::outputs;
 use crate::standing::{Release, Standing, Traffic, Who};
 
 /// Plans a register of this release.
@@ -208,7 +209,7 @@ fn untouched(standing: &Standing<'_>, release: &ReleaseId) -> Done {
     let mut done =
         Done { headline: format!("release {release} serves customers already: no rule is touched"), ..Done::default() };
     if let Some(found) = standing.releases.get(release) {
-        outputs(standing, &mut done, release, found);
+        outputs(&mut done, release, found);
     }
     if let Some(listener) = &standing.world.listener {
         // What comes later in a pipeline asks for it, whatever was found done.
@@ -234,20 +235,13 @@ fn done(standing: &Standing<'_>, release: &ReleaseId, found: &Release<'_>, group
     if let Some(name) = standing.service.dns.as_ref().and_then(|dns| dns.pre_product.clone()) {
         done.look.push(("Private name".to_owned(), name));
     }
-    outputs(standing, &mut done, release, found);
+    outputs(&mut done, release, found);
     done.look
         .push(("Servers".to_owned(), done.outputs.get("PrivateIps").cloned().unwrap_or_default().replace(',', ", ")));
     done.outputs.insert("TargetGroupArn", group.arn.to_string());
     done.next
         .push("Try it there; then approve it, or reject it and it goes without customers having seen it.".to_owned());
     done
-}
-
-fn outputs(_standing: &Standing<'_>, done: &mut Done, release: &ReleaseId, found: &Release<'_>) {
-    done.outputs.insert("Release", release.to_string());
-    let ids: Vec<String> = found.alive().map(|i| i.id.to_string()).collect();
-    done.outputs.insert("InstanceIds", ids.join(","));
-    done.outputs.insert("PrivateIps", found.ips().into_iter().collect::<Vec<_>>().join(","));
 }
 
 /// Where people look: the listener's scheme and port, with the first host that has no wildcard, else the balancer's name.
