@@ -332,6 +332,7 @@ async fn start_machines(
         moto: Aws::new(moto.url(), "MACHINES"),
         gateway,
         check_speed: options.check_speed,
+        lagging_nodes: options.lagging_nodes.clone(),
     };
     let machines = Machines::start(config).await?;
     machines.follow_listener(&account.listener_arn).await?;

@@ -54,13 +54,16 @@ impl Instances {
         self.0.folder.join(id)
     }
 
-    /// Lists what EC2 tells of, terminated ones too.
+    /// Lists the instances that are not terminated: the simulator never forgets one that is.
     ///
     /// # Errors
     ///
     /// Where EC2 does not answer.
     pub async fn list(&self) -> Result<Vec<Instance>, AwsError> {
-        let text = self.0.aws.query("ec2", "DescribeInstances", &[]).await?;
+        let mut filter = vec![("Filter.1.Name", "instance-state-name")];
+        filter.extend([("Filter.1.Value.1", "pending"), ("Filter.1.Value.2", "running")]);
+        filter.extend([("Filter.1.Value.3", "stopping"), ("Filter.1.Value.4", "stopped")]);
+        let text = self.0.aws.query("ec2", "DescribeInstances", &filter).await?;
         Ok(read(&text))
     }
 
@@ -72,19 +75,31 @@ impl Instances {
     /// Where EC2 does not answer, or processes would not end.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let _alone = self.0.refreshing.lock().await;
-        for instance in self.list().await? {
-            let root = self.root(&instance.id);
-            let ended = !matches!(instance.state.as_str(), "pending" | "running");
-            if !ended || !root.exists() {
+        // What has a disk is looked at before what EC2 tells of: a disk that is made meanwhile is no terminated one's.
+        let disks = self.disks()?;
+        let instances = self.list().await?;
+        for id in disks {
+            let state = instances.iter().find(|instance| instance.id == id).map(|instance| instance.state.as_str());
+            if matches!(state, Some("pending" | "running")) {
                 continue;
             }
+            let root = self.root(&id);
             processes::end_instance(&root).await?;
-            if matches!(instance.state.as_str(), "terminated" | "shutting-down") {
+            if state.is_none() {
                 tokio::fs::remove_dir_all(&root).await?;
             }
-            tracing::debug!(instance = instance.id, state = instance.state, "the instance's processes are ended");
+            tracing::debug!(instance = id, state, "the instance's processes are ended");
         }
         Ok(())
+    }
+
+    /// The instances that have a disk.
+    fn disks(&self) -> std::io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(&self.0.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
     /// Refreshes on each call that may have ended an instance, until the gateway is gone.

@@ -8,7 +8,7 @@
 //! # async fn example(gateway: gateway::Gateway, moto: gateway::Aws) -> Result<(), Box<dyn std::error::Error>> {
 //! let reservation = machines::Reservation::take()?;
 //! // Here the VPC is made with `reservation.network.cidr()`, the listener with `reservation.listener_port.port()`.
-//! let config = machines::Config { folder: "target/local/run".into(), reservation, moto, gateway: &gateway, check_speed: 10.0 };
+//! let config = machines::Config { folder: "target/local/run".into(), reservation, moto, gateway: &gateway, check_speed: 10.0, lagging_nodes: vec![] };
 //! let machines = machines::Machines::start(config).await?;
 //! machines.follow_listener("arn:aws:elasticloadbalancing:…").await?;
 //! # Ok(()) }
@@ -28,6 +28,6 @@ pub use agent::{EventError, ScriptEnd};
 pub use appspec::{AppSpecError, File, FileExistsBehavior, LifecycleEvent, Script};
 pub use deploy::{Cause, Deployment, Failure, InstanceFailure, Report, TagFilter};
 pub use instances::{Instance, Instances, RefreshError};
-pub use load_balancer::{HaproxyError, LoadBalancer, SyncError};
+pub use load_balancer::{HaproxyError, LoadBalancer, Passes, SyncError};
 pub use machines::{Config, Machines, Reservation, SettleError, StartError};
 pub use network::{ListenerPort, Network};

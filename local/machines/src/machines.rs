@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use gateway::{Aws, Gateway};
 use tokio::task::JoinHandle;
@@ -10,7 +12,7 @@ use crate::deploy::{self, Deployment, Failure, Report};
 use crate::instances::{Instances, RefreshError};
 use crate::load_balancer::{Around, Haproxy, HaproxyError, LoadBalancer, SyncError};
 use crate::network::{ListenerPort, Network};
-use crate::processes::Guard;
+use crate::processes::{self, Guard};
 
 /// What is taken before the account is made: moto's VPC gets the network, its listener the port.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Config<'a> {
     pub gateway: &'a Gateway,
     /// By what factor health checks come faster than target groups say: 10 makes 5 seconds half a second.
     pub check_speed: f64,
+    /// Nodes of the load balancer beside the first, which hears of rule changes at once: how much later each does.
+    pub lagging_nodes: Vec<Duration>,
 }
 
 /// Why the machines did not start.
@@ -66,6 +70,7 @@ pub struct Machines {
     instances: Instances,
     guard: Guard,
     reservation: Reservation,
+    _ports: Vec<ListenerPort>,
 }
 
 impl Machines {
@@ -75,7 +80,7 @@ impl Machines {
     ///
     /// Where the folder cannot be made, or HAProxy does not start.
     pub async fn start(config: Config<'_>) -> Result<Self, StartError> {
-        let Config { folder, reservation, moto, gateway, check_speed } = config;
+        let Config { folder, reservation, moto, gateway, check_speed, lagging_nodes } = config;
         let guard = Guard::start(&folder).map_err(|source| StartError::Folder { folder, source })?;
         let instances = Instances::new(moto.clone(), guard.folder());
         let around = Around {
@@ -85,9 +90,16 @@ impl Machines {
             health: gateway.health().clone(),
             check_speed,
         };
-        let load_balancer = LoadBalancer::start(&guard, reservation.listener_port.address(), around).await?;
+        let mut nodes = vec![(reservation.listener_port.address(), Duration::ZERO)];
+        let mut ports = Vec::new();
+        for lag in lagging_nodes {
+            let port = ListenerPort::reserve().map_err(StartError::Network)?;
+            nodes.push((port.address(), lag));
+            ports.push(port);
+        }
+        let load_balancer = LoadBalancer::start(&guard, &nodes, around).await?;
         let follower = tokio::spawn(instances.clone().follow(gateway.subscribe()));
-        Ok(Self { load_balancer, follower, instances, guard, reservation })
+        Ok(Self { load_balancer, follower, instances, guard, reservation, _ports: ports })
     }
 
     /// The folder of the run, with each instance's disk and HAProxy's files.
@@ -102,10 +114,26 @@ impl Machines {
         &self.reservation.network
     }
 
-    /// Where the load balancer is reached.
+    /// Where the load balancer's first node is reached.
     #[must_use]
     pub fn load_balancer_url(&self) -> String {
-        format!("http://{}", self.load_balancer.address())
+        format!("http://{}", self.reservation.listener_port.address())
+    }
+
+    /// A command that runs on an instance as if its AMI started it: it ends with the instance, at the latest.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder that stands for the instance's disk cannot be made.
+    pub fn command_on(&self, instance_id: &str, program: &Path) -> io::Result<Command> {
+        let root = self.instances.root(instance_id);
+        std::fs::create_dir_all(&root)?;
+        let mut command = Command::new(program);
+        command.current_dir(&root).env(processes::INSTANCE_ROOT, &root).stdin(Stdio::null());
+        self.guard.mark(&mut command);
+        // Ctrl-C in the terminal is for the program, which ends the run in order.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Ok(command)
     }
 
     /// The load balancer.

@@ -6,6 +6,7 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use gateway::State;
 use world::client::Client;
@@ -65,6 +66,51 @@ async fn a_switch_loses_no_request_and_holds_for_the_next_one_on_every_connectio
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lagging_node_goes_by_the_rules_before_and_hears_of_targets_at_once() {
+    let lag = Duration::from_millis(1500);
+    let world = World::with_nodes(&[lag]).await;
+    let (old, old_instance, _old_server) = world.served_group("old").await;
+    let (new, new_instance, _new_server) = world.served_group("new").await;
+    let rule = world.rule(20, &on_host(HOST), forward(&[(&old, 100), (&new, 0)])).await;
+    world.register(&old, &old_instance).await;
+    world.register(&new, &new_instance).await;
+    world.until(&old, &old_instance, State::Healthy).await;
+    world.until(&new, &new_instance, State::Healthy).await;
+    let (mut first, mut second) = (world.client_of(0).await, world.client_of(1).await);
+    until_answered(&mut second, "old").await;
+
+    let modified = Instant::now();
+    world.modify_rule(&rule, forward(&[(&new, 100)])).await;
+    world.settle().await;
+    assert!(first.get(HOST, "/").await.body.starts_with("new"));
+    let answer = second.get(HOST, "/").await;
+    assert!(answer.body.starts_with("old") || modified.elapsed() >= lag, "{answer:?}");
+    until_answered(&mut second, "new").await;
+    assert!(modified.elapsed() >= lag, "{:?}", modified.elapsed());
+    assert!(world.machines.load_balancer().passes().borrow().slowest_change >= lag);
+
+    // Whoever takes a target away before a rule change has arrived everywhere loses requests, and is shown so.
+    world.modify_rule(&rule, forward(&[(&old, 100)])).await;
+    world.deregister(&new, &new_instance).await;
+    world.settle().await;
+    assert!(first.get(HOST, "/").await.body.starts_with("old"));
+    assert_eq!(second.get(HOST, "/").await.status, 503);
+    until_answered(&mut second, "old").await;
+}
+
+/// Waits until a node answers as this group.
+async fn until_answered(client: &mut Client, name: &str) {
+    let end = Instant::now() + world::PATIENCE;
+    loop {
+        let answer = client.get(HOST, "/").await;
+        if answer.status == 200 && answer.body.starts_with(name) {
+            return;
+        }
+        assert!(Instant::now() < end, "{name} does not answer: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_decide_by_priority_host_path_and_source() {
     let world = World::new().await;
     let (product, product_instance, _product_server) = world.served_group("product").await;
@@ -86,7 +132,7 @@ async fn rules_decide_by_priority_host_path_and_source() {
     world.until(&pre, &pre_instance, State::Healthy).await;
     world.settle().await;
 
-    let address = world.machines.load_balancer().address();
+    let address = world.machines.load_balancer().addresses()[0];
     let (mut outside, mut inside) = (world.client().await, Client::connect_from("127.0.0.65", address).await);
     for (from_inside, host, path, name) in [
         (false, "m.example.com", "/", "product"),

@@ -28,6 +28,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// By what factor health checks come faster than configured.
     pub check_speed: f64,
+    /// Nodes of the load balancer beside the first: by how much later each hears of rule changes.
+    pub lagging_nodes: Vec<Duration>,
     /// By what factor Lambda's pauses before it tries an event again are shorter.
     pub retry_scale: f64,
     /// The name of the first service, and what of its config is not the example's.
@@ -54,6 +56,7 @@ impl Options {
             repository,
             servers: Servers::Real,
             check_speed: 10.0,
+            lagging_nodes: Vec::new(),
             retry_scale: 0.01,
             service: "mobile-web".to_owned(),
             change: |_| {},

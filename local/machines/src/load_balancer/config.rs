@@ -67,6 +67,9 @@ frontend listener
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Port {port}
 
+    # ALB's access log tells which target a failed request was sent to; here the answer does.
+    http-after-response set-header X-Target "%[bc_dst]:%[bc_dst_port]" if {{ status ge 500 }} {{ bc_dst -m found }}
+
     # The rules; see rules.rs for what the map holds.
     http-request set-var-fmt(txn.request) "%[src,hex]|%[req.hdr(host),host_only,lower]|%[path]"
     http-request set-var(txn.action) var(txn.request),map_reg({MAP_FILE})

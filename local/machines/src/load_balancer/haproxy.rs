@@ -67,14 +67,14 @@ impl Haproxy {
         if (major, minor) >= (2, 6) { Ok(()) } else { Err(HaproxyError::TooOld(version.to_owned())) }
     }
 
-    /// Starts it below the run's folder, without a rule: it answers 503.
+    /// Starts it in a folder of this name below the run's, without a rule: it answers 503.
     ///
     /// # Errors
     ///
     /// Where it is missing, or does not come up.
-    pub async fn start(guard: &Guard, listen: SocketAddr) -> Result<Self, HaproxyError> {
+    pub async fn start(guard: &Guard, name: &str, listen: SocketAddr) -> Result<Self, HaproxyError> {
         Self::check()?;
-        let folder = guard.folder().join("haproxy");
+        let folder = guard.folder().join(name);
         let config_file = folder.join("haproxy.cfg");
         write_files(&folder, &config_file, listen).map_err(HaproxyError::Files)?;
         let log_file = folder.join("haproxy.log");

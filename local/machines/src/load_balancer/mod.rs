@@ -6,6 +6,7 @@
 mod config;
 mod haproxy;
 mod health;
+mod node;
 mod read;
 mod rules;
 mod slots;
@@ -23,6 +24,7 @@ pub use haproxy::{Haproxy, HaproxyError};
 
 use crate::instances::Instances;
 use crate::processes::Guard;
+use node::Node;
 use sync::{Order, Owner};
 
 /// How long `settle` waits; a pass takes some tens of milliseconds.
@@ -57,10 +59,19 @@ impl From<HaproxyError> for SyncError {
 /// A running load balancer; it stops when it is dropped.
 #[derive(Debug)]
 pub struct LoadBalancer {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     orders: mpsc::UnboundedSender<Order>,
-    passes: watch::Receiver<u64>,
+    passes: watch::Receiver<Passes>,
     owner: JoinHandle<()>,
+}
+
+/// What the load balancer has done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passes {
+    /// How often rules, targets or health were applied.
+    pub count: u64,
+    /// The longest that a rule change took, from AWS's answer until a node went by it.
+    pub slowest_change: Duration,
 }
 
 /// What a load balancer reads and writes.
@@ -75,18 +86,27 @@ pub(crate) struct Around {
 }
 
 impl LoadBalancer {
-    pub(crate) async fn start(guard: &Guard, address: SocketAddr, around: Around) -> Result<Self, HaproxyError> {
-        let haproxy = Haproxy::start(guard, address).await?;
+    /// Starts a node at each of these addresses; each hears of rule changes so much later than they are made.
+    pub(crate) async fn start(
+        guard: &Guard,
+        nodes: &[(SocketAddr, Duration)],
+        around: Around,
+    ) -> Result<Self, HaproxyError> {
+        let mut started = Vec::new();
+        for (number, (address, lag)) in (1..).zip(nodes) {
+            started.push(Node::new(Haproxy::start(guard, &format!("haproxy-{number}"), *address).await?, *lag));
+        }
         let (orders, inbox) = mpsc::unbounded_channel();
-        let (passed, passes) = watch::channel(0);
-        let owner = tokio::spawn(Owner::new(haproxy, around, inbox, passed).run());
-        Ok(Self { address, orders, passes, owner })
+        let (passed, passes) = watch::channel(Passes::default());
+        let owner = tokio::spawn(Owner::new(started, around, inbox, passed).run());
+        let addresses = nodes.iter().map(|(address, _)| *address).collect();
+        Ok(Self { addresses, orders, passes, owner })
     }
 
-    /// Where it listens.
+    /// Where its nodes listen.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Follows a listener from now on.
@@ -94,7 +114,8 @@ impl LoadBalancer {
         let _ = self.orders.send(Order::Follow(listener_arn.to_owned()));
     }
 
-    /// Waits until HAProxy does what moto held when this was called, or something newer.
+    /// Waits until HAProxy does what moto held when this was called, or something newer. A lagging node may still go
+    /// by the rules before.
     ///
     /// # Errors
     ///
@@ -111,7 +132,7 @@ impl LoadBalancer {
     /// Changes after each time that rules, targets or health were applied: whoever waits for something looks
     /// again then.
     #[must_use]
-    pub fn passes(&self) -> watch::Receiver<u64> {
+    pub fn passes(&self) -> watch::Receiver<Passes> {
         self.passes.clone()
     }
 }

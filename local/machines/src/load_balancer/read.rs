@@ -1,6 +1,6 @@
 //! What moto holds of a listener: its rules, the groups they name, and those groups' targets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -100,8 +100,13 @@ pub enum Place {
     NotRunning(String),
 }
 
-/// Reads the listener whole.
-pub async fn read(aws: &Aws, instances: &Instances, listener_arn: &str) -> Result<View, AwsError> {
+/// Reads the listener whole, and beside it the groups that a rule named until a moment ago, as far as they still exist.
+pub async fn read(
+    aws: &Aws,
+    instances: &Instances,
+    listener_arn: &str,
+    named_before: &BTreeSet<String>,
+) -> Result<View, AwsError> {
     let text = aws.query("elasticloadbalancing", "DescribeRules", &[("ListenerArn", listener_arn)]).await?;
     let rules = rules(&text);
 
@@ -112,7 +117,16 @@ pub async fn read(aws: &Aws, instances: &Instances, listener_arn: &str) -> Resul
     if !named.is_empty() {
         let keys: Vec<String> = (1..=named.len()).map(|n| format!("TargetGroupArns.member.{n}")).collect();
         let parameters: Vec<(&str, &str)> = keys.iter().map(String::as_str).zip(named.iter().copied()).collect();
-        let text = aws.query("elasticloadbalancing", "DescribeTargetGroups", &parameters).await?;
+        let mut checks = checks(&aws.query("elasticloadbalancing", "DescribeTargetGroups", &parameters).await?);
+        for arn in named_before.iter().filter(|arn| !named.contains(&arn.as_str())) {
+            let parameters = [("TargetGroupArns.member.1", arn.as_str())];
+            match aws.query("elasticloadbalancing", "DescribeTargetGroups", &parameters).await {
+                Ok(text) => checks.extend(self::checks(&text)),
+                // It was deleted meanwhile.
+                Err(AwsError::Service { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let addresses: BTreeMap<String, Place> = instances
             .list()
             .await?
@@ -125,7 +139,7 @@ pub async fn read(aws: &Aws, instances: &Instances, listener_arn: &str) -> Resul
                 (instance.id, place)
             })
             .collect();
-        for (arn, check) in checks(&text) {
+        for (arn, check) in checks {
             let health = aws.query("elasticloadbalancing", "DescribeTargetHealth", &[("TargetGroupArn", &arn)]).await?;
             let attributes =
                 aws.query("elasticloadbalancing", "DescribeTargetGroupAttributes", &[("TargetGroupArn", &arn)]).await?;

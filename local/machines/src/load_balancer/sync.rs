@@ -1,19 +1,19 @@
-//! The owner of HAProxy: reads what moto holds, compares, applies, and writes down the targets' health.
+//! The owner of the nodes: reads what moto holds, compares, applies, and writes down the targets' health.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::pending;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use gateway::{AwsError, Call, State, Target};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::haproxy::Haproxy;
 use super::health::{Change, Check, Prober};
-use super::read::{self, Group, Place, RegisteredTarget, View};
-use super::slots::{Slots, WantedGroup, WantedTarget};
-use super::{Around, SyncError, rules};
+use super::node::Node;
+use super::read::{self, Group, Place, RegisteredTarget, Rule, View};
+use super::slots::{WantedGroup, WantedTarget};
+use super::{Around, Passes, SyncError};
 use crate::instances;
 
 /// How often a listener is read that changes while it is read.
@@ -29,15 +29,14 @@ pub enum Order {
     Settle(oneshot::Sender<Result<(), SyncError>>),
 }
 
-/// The one who changes HAProxy.
+/// The one who changes the nodes.
 pub struct Owner {
-    haproxy: Haproxy,
+    nodes: Vec<Node>,
     around: Around,
     orders: mpsc::UnboundedReceiver<Order>,
-    passed: watch::Sender<u64>,
+    passed: watch::Sender<Passes>,
     listener: Option<String>,
     view: View,
-    slots: Slots,
     prober: Prober,
     changes: mpsc::UnboundedReceiver<Change>,
     /// The targets that the health table has an entry of ours for.
@@ -51,6 +50,8 @@ struct Work {
     needed: bool,
     /// What moto holds may have changed.
     read: bool,
+    /// When the first of the calls was answered that may have changed it.
+    since: Option<Instant>,
     settle: Vec<oneshot::Sender<Result<(), SyncError>>>,
 }
 
@@ -63,27 +64,29 @@ impl Work {
     fn called(&mut self, call: &Call) {
         if concerns(call) {
             self.read();
+            let ago = SystemTime::now().duration_since(call.at + call.elapsed).unwrap_or_default();
+            let since = Instant::now().checked_sub(ago);
+            self.since = self.since.into_iter().chain(since).min();
         }
     }
 }
 
 impl Owner {
     pub(super) fn new(
-        haproxy: Haproxy,
+        nodes: Vec<Node>,
         around: Around,
         orders: mpsc::UnboundedReceiver<Order>,
-        passed: watch::Sender<u64>,
+        passed: watch::Sender<Passes>,
     ) -> Self {
         let (sender, changes) = mpsc::unbounded_channel();
         let prober = Prober::new(sender, around.check_speed);
         Self {
-            haproxy,
+            nodes,
             around,
             orders,
             passed,
             listener: None,
             view: View::default(),
-            slots: Slots::new(),
             prober,
             changes,
             told: BTreeSet::new(),
@@ -97,7 +100,7 @@ impl Owner {
             if !work.needed {
                 continue;
             }
-            let result = self.pass(work.read).await;
+            let result = self.pass(work.read, work.since.unwrap_or_else(Instant::now)).await;
             let problem = result.as_ref().err().map(ToString::to_string);
             if let Some(problem) = problem.as_ref().filter(|_| problem != last_problem) {
                 tracing::warn!(problem, "the load balancer is not what the listener says");
@@ -106,7 +109,7 @@ impl Owner {
             for settled in work.settle {
                 let _ = settled.send(result.clone());
             }
-            self.passed.send_modify(|passes| *passes += 1);
+            self.passed.send_modify(|passes| passes.count += 1);
             if matches!(result, Err(SyncError::Haproxy(_) | SyncError::Aws(_))) {
                 // What is due stays due: without a pause it would be tried without end.
                 tokio::time::sleep(FAILED_PAUSE).await;
@@ -117,7 +120,7 @@ impl Owner {
     /// Waits for the next reason to do something, and takes all others that are there with it.
     async fn wait(&mut self) -> Option<Work> {
         let mut work = Work::default();
-        let drained = self.slots.next_drained();
+        let next = self.nodes.iter().filter_map(Node::next).min();
         tokio::select! {
             order = self.orders.recv() => self.order(order?, &mut work),
             call = self.around.calls.recv() => match call {
@@ -126,7 +129,7 @@ impl Owner {
                 Err(RecvError::Closed) => return None,
             },
             change = self.changes.recv() => if let Some(change) = change { self.changed(change, &mut work); },
-            () = sleep_until(drained) => work.needed = true,
+            () = sleep_until(next) => work.needed = true,
         }
         while let Ok(order) = self.orders.try_recv() {
             self.order(order, &mut work);
@@ -156,17 +159,34 @@ impl Owner {
         work.needed = true;
     }
 
-    async fn pass(&mut self, read: bool) -> Result<(), SyncError> {
+    async fn pass(&mut self, read: bool, since: Instant) -> Result<(), SyncError> {
         if read && let Some(listener) = &self.listener {
             self.view = self.read(listener).await?;
+            for node in &mut self.nodes {
+                node.send(&self.view.rules, since);
+            }
         }
+        let now = Instant::now();
+        let mut received = Vec::new();
+        for node in &mut self.nodes {
+            received.push(node.receive(now));
+        }
+        let named = self.named();
+        self.view.groups.retain(|arn, _| named.contains(arn));
         self.prober.set(&checks(&self.view));
         let wanted = self.wanted();
-        let mut problems = self.slots.fill(&self.haproxy, &wanted).await?;
-        let (entries, left_out) = rules::render(&self.view.rules, |arn| self.slots.backend(arn, &wanted));
-        problems.extend(left_out);
-        self.slots.route(&self.haproxy, entries).await?;
-        self.slots.clear(&self.haproxy, &wanted, Instant::now()).await?;
+        let mut problems = Vec::new();
+        for (node, made) in self.nodes.iter_mut().zip(received) {
+            for problem in node.apply(&wanted).await? {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+            if let Some(made) = made {
+                let took = made.elapsed();
+                self.passed.send_modify(|passes| passes.slowest_change = passes.slowest_change.max(took));
+            }
+        }
         // Health is told once requests go by it.
         self.tell();
         if problems.is_empty() { Ok(()) } else { Err(SyncError::LeftOut(problems)) }
@@ -174,14 +194,19 @@ impl Owner {
 
     /// Reads the listener; again where a group went away between two of the calls.
     async fn read(&self, listener: &str) -> Result<View, AwsError> {
-        let (moto, instances) = (&self.around.moto, &self.around.instances);
+        let (moto, instances, named) = (&self.around.moto, &self.around.instances, self.named());
         for _ in 1..READ_TRIES {
-            match read::read(moto, instances, listener).await {
+            match read::read(moto, instances, listener, &named).await {
                 Err(AwsError::Service { .. }) => {}
                 other => return other,
             }
         }
-        read::read(moto, instances, listener).await
+        read::read(moto, instances, listener, &named).await
+    }
+
+    /// The groups that the rules of any node name.
+    fn named(&self) -> BTreeSet<String> {
+        self.nodes.iter().flat_map(Node::groups).map(str::to_owned).collect()
     }
 
     /// What HAProxy is to hold. Where no target of a group is healthy, all take requests: the group fails open.
@@ -212,7 +237,9 @@ impl Owner {
     /// the gateway knows by itself.
     fn tell(&mut self) {
         let table = &self.around.health;
-        let checked: BTreeSet<Target> = self.prober.targets().cloned().collect();
+        let in_use: BTreeSet<&str> = self.view.rules.iter().flat_map(Rule::groups).collect();
+        let checked = self.prober.targets().filter(|target| in_use.contains(target.target_group_arn.as_str()));
+        let checked: BTreeSet<Target> = checked.cloned().collect();
         for gone in self.told.difference(&checked) {
             table.forget(gone);
         }

@@ -66,6 +66,11 @@ fn venv() -> PathBuf {
 impl World {
     /// Health checks come every quarter of a second.
     pub async fn new() -> Self {
+        Self::with_nodes(&[]).await
+    }
+
+    /// The same, with nodes beside the first that hear of rule changes so much later.
+    pub async fn with_nodes(lagging_nodes: &[Duration]) -> Self {
         let moto = Moto::start(&venv()).await.unwrap();
         let gateway = Gateway::start(moto.url()).await.unwrap();
         let aws = gateway.aws("TEST");
@@ -103,6 +108,7 @@ impl World {
             moto: Aws::new(moto.url(), "MACHINES"),
             gateway: &gateway,
             check_speed: 20.0,
+            lagging_nodes: lagging_nodes.to_owned(),
         };
         let machines = Machines::start(config).await.unwrap();
         machines.follow_listener(&listener).await.unwrap();
@@ -222,7 +228,12 @@ impl World {
     }
 
     pub async fn client(&self) -> client::Client {
-        client::Client::connect(self.machines.load_balancer().address()).await
+        self.client_of(0).await
+    }
+
+    /// A client of one of the load balancer's nodes.
+    pub async fn client_of(&self, node: usize) -> client::Client {
+        client::Client::connect(self.machines.load_balancer().addresses()[node]).await
     }
 }
 
