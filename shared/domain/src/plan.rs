@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::id::{AllocationId, GroupArn, ImageId, InstanceId, ListenerArn, RuleArn, SubnetId};
 use crate::notice::Notice;
 use crate::refusal::{Failure, Refusal, WaitFor};
-use crate::tags::{Tags, WhichRule};
+use crate::tags::{self, Tags, WhichRule};
 use crate::time::Time;
-use crate::world::{Conditions, Record, Secret, Weighted};
+use crate::world::{Conditions, Group, Record, Rule, Secret, Weighted, World};
 
 /// Steps to carry out now, and what follows when they are.
 #[must_use = "a plan that nobody reads changes nothing"]
@@ -219,5 +219,33 @@ impl Step {
     /// Whether it changes anything of the account's; `Tell` and reading do not.
     pub fn changes_account(&self) -> bool {
         !matches!(self, Self::ReadBack { .. } | Self::Tell(_) | Self::RememberTold { .. })
+    }
+    /// Whether it makes something that reads may not show at once.
+    pub fn makes(&self) -> bool {
+        matches!(self, Self::Launch(_) | Self::CreateGroup(_) | Self::CreateRule(_))
+    }
+
+    /// Whether a look shows what the step made, with the tags that say whose it is. What makes nothing has nothing to show.
+    pub fn shows_in(&self, world: &World) -> bool {
+        let alike = |found: &Tags, new: &Tags, keys: &[&str]| keys.iter().all(|key| found.get(*key) == new.get(*key));
+        if let Self::CreateGroup(new) = self {
+            let is_it =
+                |g: &Group| g.arn.name() == new.name && alike(&g.tags, &new.tags, &[tags::SERVICE, tags::RELEASE]);
+            world.groups.iter().any(is_it)
+        } else if let Self::CreateRule(new) = self {
+            let is_it =
+                |r: &Rule| r.priority == new.priority && alike(&r.tags, &new.tags, &[tags::SERVICE, tags::RULE]);
+            world.rules.iter().any(is_it)
+        } else if let Self::Launch(launch) = self {
+            // Another count is the same launch, planned for what was in sight then.
+            let which = |tags: &Tags| {
+                let (launch, _count) = tags.get(tags::LAUNCH)?.rsplit_once('/')?;
+                Some((tags.get(tags::RELEASE)?.clone(), launch.to_owned()))
+            };
+            let this = which(&launch.tags);
+            this.is_none() || world.instances.iter().any(|instance| which(&instance.tags) == this)
+        } else {
+            true
+        }
     }
 }

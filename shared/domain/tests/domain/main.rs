@@ -15,3 +15,4 @@ mod events;
 mod jobs;
 mod notices;
 mod sentences;
+mod sight;
