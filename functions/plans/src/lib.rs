@@ -19,7 +19,8 @@ mod sweep;
 mod told;
 
 use domain::config::Service;
-use domain::plan::{End, Plan, Step};
+use domain::id::RuleArn;
+use domain::plan::{End, Plan, Stage, Step};
 use domain::refusal::Refusal;
 use domain::request::{Request, Verb};
 use domain::tags::WhichRule;
@@ -37,7 +38,7 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
         Err(refusal) => return told::refused_daily(request, service, world, now, refusal),
     };
     if let Some(plan) = mend::urgent(&standing, request) {
-        return plan;
+        return plan.after(vec![Stage::follow(mend::in_a_rule_again(&standing))]);
     }
     let row = match &request.verb {
         Verb::Sweep => sweep::plan(&standing, request),
@@ -51,10 +52,14 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
         }
     };
     let mut mending = mend::follow(&standing, request);
-    if knows_the_names(&row) {
-        for stage in &mut mending {
-            stage.steps.retain(|step| !matches!(step, Step::ChangeName { .. }));
-        }
+    let (names_follow, changed) = (knows_the_names(&row), changed_rules(&row));
+    for stage in &mut mending {
+        // A name changes once from what was seen, and a rule that the row puts to use is not deleted before.
+        stage.steps.retain(|step| {
+            let other_name = names_follow && matches!(step, Step::ChangeName { .. });
+            let in_use = matches!(step, Step::DeleteRule { rule, .. } if changed.contains(&rule));
+            !other_name && !in_use
+        });
     }
     let mut plan = row.after(mending);
     if let End::Done(done) = &mut plan.end {
@@ -63,12 +68,24 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
     plan
 }
 
-/// Whether the row says where the names go next: from what was seen they change once.
+/// Whether the row says where the names go next.
 fn knows_the_names(row: &Plan) -> bool {
     let mut steps = row.stages.iter().flat_map(|stage| &stage.steps);
     matches!(row.end, End::Fail(_))
         || steps
             .any(|step| matches!(step, Step::ChangeName { .. } | Step::ModifyRule { which: WhichRule::Product, .. }))
+}
+
+/// The rules that the row changes.
+fn changed_rules(row: &Plan) -> Vec<&RuleArn> {
+    let mut changed = Vec::new();
+    for step in row.stages.iter().flat_map(|stage| &stage.steps) {
+        if let Step::ModifyRule { rule, .. } | Step::ModifyConditions { rule, .. } | Step::MoveRule { rule, .. } = step
+        {
+            changed.push(rule);
+        }
+    }
+    changed
 }
 
 /// How much of the world a verb looks at.

@@ -3,7 +3,8 @@
 use domain::plan::{End, Plan, Stage, Step};
 use domain::request::{Request, Verb};
 use domain::tags::{self, Read, Role, Tags, WhichRule};
-use domain::world::{InstanceState, Weighted, weights_hash};
+use domain::time::Time;
+use domain::world::{Group, InstanceState, Weighted, weights_hash};
 
 use crate::standing::{Share, Standing, Traffic, Who, forward};
 use crate::told::Concern;
@@ -48,7 +49,7 @@ pub fn urgent(standing: &Standing<'_>, request: &Request) -> Option<Plan> {
 
 /// What may follow later if it cannot now: tags, the rule's `since`, names, the pre-product rule of what is product.
 pub fn follow(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
-    let mut steps = Vec::new();
+    let mut steps = in_a_rule_again(standing);
     if let Some((rule, shares)) = standing.product_rule() {
         for share in shares {
             let Who::Release(release) = &share.who else { continue };
@@ -75,6 +76,21 @@ pub fn follow(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
         steps.extend(names::follow(standing, standing.product_who().as_ref(), true));
     }
     if steps.is_empty() { Vec::new() } else { vec![Stage::follow(steps)] }
+}
+
+/// A group that a rule of ours names again, by somebody's hand as a rule: since when it was out says nothing any more of
+/// when it leaves next.
+pub fn in_a_rule_again(standing: &Standing<'_>) -> Vec<Step> {
+    let was_out = |group: &&Group| group.tags.value(tags::OUT).and_then(Time::parse).is_some();
+    let groups = standing.releases.values().filter_map(|release| release.group);
+    groups
+        .filter(|group| standing.in_a_rule_of_ours(&group.arn))
+        .filter(was_out)
+        .map(|group| Step::TagGroup {
+            group: group.arn.clone(),
+            tags: Tags::from([(tags::OUT.to_owned(), "in a rule again".to_owned())]),
+        })
+        .collect()
 }
 
 /// The rejected release that serves on for want of anything else, as a concern of the day.

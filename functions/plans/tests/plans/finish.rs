@@ -179,3 +179,38 @@ fn the_tags_of_what_was_before_cannot_follow_it_goes_by_traffic_and_not_before_t
     account.denied.clear();
     assert_eq!(account.call(&finish("r2")).done().paid("r1"), 0);
 }
+
+#[test]
+fn when_a_group_was_out_before_it_came_into_a_rule_again_says_nothing_of_its_next_leaving() {
+    let long_ago = (world().now + -86_400).to_string();
+    let account = world().product("r2").retired("r1").later(60);
+    let account = account.tagged("r2", tags::KEPT, &long_ago).tagged("r1", tags::OUT, &long_ago);
+    let course = account.call(&finish("r2"));
+    insta::assert_snapshot!(course.story(), @"
+    1. tag the group of r1: out (may follow later)
+    2. the product rule forwards to r2 100
+    3. read the product rule back
+    4. tag the rule product: since (may follow later)
+    look again
+    ---
+    1. tag the group of r1: out
+    look again
+    ---
+    wait for the rule change to reach every load-balancer node, 15 s more
+    ---
+    wait for the rule change to reach every load-balancer node, 10 s more
+    ---
+    wait for the rule change to reach every load-balancer node, 5 s more
+    ---
+    1. deregister i-r1-1, i-r1-2 from the group of r1
+    look again
+    ---
+    wait for requests under way to end on i-r1-1, i-r1-2
+    ---
+    1. delete the group of r1
+    2. terminate i-r1-1, i-r1-2
+    look again
+    ---
+    done: release r2 is kept: what was before it is gone
+    ");
+}

@@ -206,3 +206,18 @@ fn the_whole_path_from_nothing_to_product_and_back() {
         ("r1 100".into(), "gone".into(), "product".into())
     );
 }
+
+#[test]
+fn the_rule_that_a_cut_off_promote_left_before_product_is_used_and_not_deleted() {
+    let account = world().product("r1").behind_pre_product("r1").stands("r2", Role::PreProduct).tidy();
+    insta::assert_snapshot!(explain(&account.plan(&register("r2"))), @"
+    1. the pre-product rule forwards to r2 100
+    look again
+    ");
+    // Any other call deletes it, as before.
+    insta::assert_snapshot!(explain(&account.plan(&promote("r1"))), @"
+    1. delete the pre-product rule (may follow later)
+    done: release r1 is product
+      There was nothing before it to go back to.
+    ");
+}
