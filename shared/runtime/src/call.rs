@@ -1,33 +1,31 @@
 //! One call for one service: look, plan, apply, until there is an answer. The lease is held while anything may change, and never
 //! while this sleeps.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::config::Service;
-use domain::plan::{End, OnFailure, Plan, Step};
-use domain::refusal::{Refusal, WaitFor};
+use domain::plan::{End, Plan};
+use domain::refusal::WaitFor;
 use domain::report::Outcome;
 use domain::request::Request;
 use domain::time::Time;
-use domain::world::Scope;
 
-use crate::apply::{Applied, Hands};
 use crate::can::Abilities;
 use crate::clients::Clients;
 use crate::deadline::{CHANGE_NEEDS, Deadline, REPORT_NEEDS, now};
 use crate::errors::Trouble;
 use crate::lease::Lease;
 use crate::observe::{ListenerCache, Look, Memory, Seen};
+use crate::stages::{Carried, State};
 
-/// How often a call looks. A plan that has not come to its end by then goes in circles.
+/// How often a call looks, pauses aside. A plan that has not come to its end by then goes in circles.
 const ROUNDS: u32 = 12;
-/// How often the same step may find the world changed before that is no coincidence.
-const SAME_STEP_AGAIN: u32 = 3;
 /// How long a call sleeps before it looks again for what it waits for.
 const PAUSE: Duration = Duration::from_millis(1500);
 /// How long a call sleeps in all. Longer waits are the caller's.
 const PAUSES: Duration = Duration::from_secs(6);
+/// How often a call pauses for reads that do not show yet what it did: they lag for up to five seconds.
+const PAUSES_IN_VAIN: u32 = 4;
 /// How long is slept before a busy lease is tried again, and how often that is done.
 const LEASE_PAUSE: Duration = Duration::from_millis(700);
 const LEASE_TRIES: u32 = 6;
@@ -88,43 +86,26 @@ impl Ended {
     }
 }
 
-/// What a call carries from one look to the next.
-struct State {
-    lease: Option<Lease>,
-    memory: Memory,
-    scope: Scope,
-    slept: Duration,
-    changed: bool,
-    told: bool,
-    again: HashMap<String, u32>,
-}
-
-/// What came of a plan's stages.
-#[derive(Default)]
-struct Carried {
-    /// Something was found otherwise than planned for.
-    look_again: bool,
-    /// What could not follow, a sentence each.
-    not_followed: Vec<String>,
+/// How a call goes on after a look.
+enum Turn {
+    Ends(Outcome),
+    LooksAgain,
+    Waits(WaitFor),
 }
 
 impl Call<'_> {
     /// Runs the call to its end.
     pub async fn run(&self) -> Ended {
-        let mut state = State {
-            lease: None,
-            memory: Memory::default(),
-            scope: plans::scope(&self.request.verb),
-            slept: Duration::ZERO,
-            changed: false,
-            told: false,
-            again: HashMap::new(),
-        };
+        let mut state = State { scope: plans::scope(&self.request.verb), ..State::default() };
         let ended = match self.rounds(&mut state).await {
             Ok(outcome) => Ended::with(outcome),
             Err(trouble) => Ended::by(&trouble, self.request.started),
         };
-        let mut ended = Ended { lease: state.lease.take(), told: state.told, ..ended };
+        let mut lease = state.lease.take();
+        if let (Some(lease), false) = (&mut lease, state.made.is_empty()) {
+            lease.hold_a_moment();
+        }
+        let mut ended = Ended { lease, told: state.told, ..ended };
         if let Outcome::Done(done, _) = &mut ended.outcome {
             // The last look finds nothing to do where an earlier one did it.
             done.nothing_to_do &= !state.changed;
@@ -133,43 +114,69 @@ impl Call<'_> {
     }
 
     async fn rounds(&self, state: &mut State) -> Result<Outcome, Trouble> {
-        let mut last = String::new();
-        for _ in 0..ROUNDS {
+        let mut looks = 0;
+        while looks < ROUNDS {
             if state.lease.is_none() && !self.take_lease(state).await? {
                 return Ok(Outcome::Waiting(WaitFor::Lease));
             }
-            let (plan, unseen) = self.look_and_plan(state).await?;
-            let carried = self.carry_out(state, &plan).await?;
-            last = describe(&plan);
-            if carried.look_again {
-                continue;
-            }
-            match plan.end {
-                End::Look => {}
-                End::LookForLaunch => state.scope.launch = true,
-                End::Wait(wait) => {
+            match self.round(state).await {
+                Ok(Turn::Ends(outcome)) => return Ok(outcome),
+                Ok(Turn::LooksAgain) => looks += 1,
+                Ok(Turn::Waits(wait)) | Err(Trouble::Later(wait @ WaitFor::Aws { .. })) => {
                     if !self.pause(state, &wait).await {
-                        return Ok(Outcome::Waiting(wait));
+                        return Err(Trouble::Later(wait));
                     }
                 }
-                End::Done(done) => {
-                    let not_followed = unseen.into_iter().chain(carried.not_followed).collect();
-                    return Ok(Outcome::Done(done, not_followed));
-                }
-                End::Refuse(refusal) => return Ok(Outcome::Refused(refusal)),
-                End::Fail(failure) => return Ok(Outcome::Failed(failure)),
+                Err(trouble) => return Err(trouble),
             }
         }
         let what = format!(
-            "{} of {} did not come to an end in {ROUNDS} looks, the last plan was: {last}. What was done stands; call again, and \
-             if it stays so, report it with this call's log",
+            "{} of {} did not come to an end in {ROUNDS} looks. What was done stands; call again, and if it stays so, \
+             report it with this call's log",
             self.request.verb, self.service.name
         );
-        Err(Trouble::Failed(what))
+        tracing::error!(what, "the plans go in circles");
+        Err(Trouble::Later(WaitFor::Aws { what }))
     }
 
-    /// Looks at the world and plans for it; what could not be looked at is said at the end.
-    async fn look_and_plan(&self, state: &State) -> Result<(Plan, Vec<String>), Trouble> {
+    /// One look, and what is done about what it shows.
+    async fn round(&self, state: &mut State) -> Result<Turn, Trouble> {
+        let Some((plan, unseen)) = self.look_and_plan(state).await? else {
+            // A plan for half of what there is would make it twice, or refuse what has no tags yet.
+            let made = state.made.iter().map(crate::apply::doing).collect::<Vec<_>>().join(", ");
+            return Ok(Turn::Waits(not_shown(&made)));
+        };
+        let carried = if state.did_all(&plan) {
+            // All of it was done by this call: reads lag. Once more would not help, and people would be told twice.
+            match plan.end {
+                End::Look | End::LookForLaunch => return Ok(Turn::Waits(not_shown(&describe(&plan)))),
+                End::Wait(_) | End::Done(_) | End::Refuse(_) | End::Fail(_) => Carried::default(),
+            }
+        } else {
+            self.carry_out(state, &plan).await?
+        };
+        if carried.look_again {
+            return Ok(carried.wait.map_or(Turn::LooksAgain, Turn::Waits));
+        }
+        Ok(match plan.end {
+            End::Look => Turn::LooksAgain,
+            End::LookForLaunch => {
+                state.scope.launch = true;
+                Turn::LooksAgain
+            }
+            End::Wait(wait) => Turn::Waits(wait),
+            End::Done(done) => {
+                let not_followed = unseen.into_iter().chain(carried.not_followed).collect();
+                Turn::Ends(Outcome::Done(done, not_followed))
+            }
+            End::Refuse(refusal) => Turn::Ends(Outcome::Refused(refusal)),
+            End::Fail(failure) => Turn::Ends(Outcome::Failed(failure)),
+        })
+    }
+
+    /// Looks at the world and plans for it; what could not be looked at is said at the end. `None` while the look does not
+    /// show all that this call made.
+    async fn look_and_plan(&self, state: &mut State) -> Result<Option<(Plan, Vec<String>)>, Trouble> {
         let look = Look {
             clients: self.clients,
             can: self.can,
@@ -184,75 +191,14 @@ impl Call<'_> {
         let Some(time) = self.deadline.left().checked_sub(REPORT_NEEDS) else { return Err(self.no_time()) };
         let Ok(seen) = tokio::time::timeout(time, look.observe(&memory)).await else { return Err(self.no_time()) };
         let Seen { world, unseen } = seen?;
+        state.made.retain(|step| !step.shows_in(&world));
+        if !state.made.is_empty() {
+            return Ok(None);
+        }
         // The time is asked for once for each look, after it: what was seen is not newer.
         let plan = plans::plan(self.request, self.service, &world, now());
         tracing::info!(plan = describe(&plan), "plan");
-        Ok((plan, unseen))
-    }
-
-    /// Carries out the stages one after the other, the steps of each side by side.
-    async fn carry_out(&self, state: &mut State, plan: &Plan) -> Result<Carried, Trouble> {
-        let mut carried = Carried::default();
-        for stage in &plan.stages {
-            let Some(lease) = state.lease.as_ref() else { return Err(self.no_time()) };
-            let hands = Hands {
-                clients: self.clients,
-                can: self.can,
-                service: self.service,
-                release: self.request.release.as_ref(),
-                lease,
-                topic: self.topic,
-                deadline: self.deadline,
-            };
-            if !hands.allow_change() {
-                return Err(self.no_time());
-            }
-            let results = hands.carry_out(&stage.steps).await;
-            let mut failed = None;
-            for (step, result) in stage.steps.iter().zip(results) {
-                match result {
-                    Ok(Applied::Done) => {
-                        state.changed |= step.changes_account();
-                        state.told |= matches!(step, Step::Tell(_));
-                    }
-                    Ok(Applied::NotNeeded) => {}
-                    Ok(Applied::NoCapacity { subnet, words }) => {
-                        state.memory.no_capacity.insert(subnet, words);
-                        carried.look_again = true;
-                    }
-                    Ok(Applied::TornDown) => {
-                        failed.get_or_insert_with(|| self.torn_down());
-                    }
-                    Ok(Applied::LookAgain { found, lag }) => {
-                        let times = state.again.entry(crate::apply::key_of(step)).or_default();
-                        *times += 1;
-                        match (*times <= SAME_STEP_AGAIN, stage.on_failure, lag) {
-                            (true, ..) => carried.look_again = true,
-                            (false, OnFailure::Follow, _) => carried.not_followed.push(sentence(&found)),
-                            (false, OnFailure::Stop, Some(wait)) => {
-                                failed.get_or_insert(Trouble::Later(wait));
-                            }
-                            (false, OnFailure::Stop, None) => {
-                                failed.get_or_insert(Trouble::Failed(format!("{found}. It was tried {times} times")));
-                            }
-                        }
-                    }
-                    Err(error) => match stage.on_failure {
-                        OnFailure::Stop => {
-                            failed.get_or_insert(error);
-                        }
-                        OnFailure::Follow => carried.not_followed.push(sentence(&error.to_string())),
-                    },
-                }
-            }
-            if let Some(trouble) = failed {
-                return Err(trouble);
-            }
-            if carried.look_again && stage.on_failure == OnFailure::Stop {
-                break;
-            }
-        }
-        Ok(carried)
+        Ok(Some((plan, unseen)))
     }
 
     /// Takes the lease; a busy one is tried again for a few seconds.
@@ -271,56 +217,54 @@ impl Call<'_> {
         Ok(false)
     }
 
-    /// Sleeps a little without the lease, if that may help and there is time for it.
+    /// Sleeps a little, if that may help and there is time for it: without the lease, unless what this call did is not to be
+    /// seen yet, so that nobody plans without it.
     async fn pause(&self, state: &mut State, wait: &WaitFor) -> bool {
+        let lags = matches!(wait, WaitFor::Aws { .. });
         let pause = match wait {
             // It says how long: no use in looking before, none in sleeping where it is too long.
             WaitFor::Settling { seconds } => {
                 Duration::from_secs(u64::try_from(*seconds).unwrap_or_default()).max(PAUSE)
             }
             // These end with another call.
-            WaitFor::Lease | WaitFor::Time | WaitFor::Promotion { .. } | WaitFor::Aws { .. } => return false,
-            WaitFor::Servers { .. }
+            WaitFor::Lease | WaitFor::Time | WaitFor::Promotion { .. } => return false,
+            WaitFor::Aws { .. }
+            | WaitFor::Servers { .. }
             | WaitFor::Targets { .. }
             | WaitFor::Addresses { .. }
             | WaitFor::Draining { .. }
             | WaitFor::LettingGo { .. } => PAUSE,
         };
+        let too_long = if lags { state.in_vain >= PAUSES_IN_VAIN } else { state.slept + pause > PAUSES };
         let enough = self.deadline.has(CHANGE_NEEDS + CHANGE_NEEDS + pause);
-        if self.patience == Patience::None || state.slept + pause > PAUSES || !enough {
+        if self.patience == Patience::None || too_long || !enough {
             return false;
         }
-        if let Some(lease) = state.lease.take() {
-            lease.release(self.clients).await;
+        if lags {
+            state.in_vain += 1;
+        } else {
+            state.slept += pause;
+            if let Some(lease) = state.lease.take() {
+                lease.release(self.clients).await;
+            }
         }
         tokio::time::sleep(pause).await;
-        state.slept += pause;
         true
     }
 
     /// There is too little time for another change: the next call goes on.
-    fn no_time(&self) -> Trouble {
+    pub(crate) fn no_time(&self) -> Trouble {
         tracing::info!(
             left_ms = u64::try_from(self.deadline.left().as_millis()).unwrap_or(u64::MAX),
             "too little time is left"
         );
         Trouble::Later(WaitFor::Time)
     }
-
-    /// What is to be launched was launched before, longer ago than its tags last.
-    fn torn_down(&self) -> Trouble {
-        match &self.request.release {
-            Some(release) => Trouble::Refused(Refusal::TornDown { release: release.clone() }),
-            None => Trouble::account("what is to be launched was torn down before"),
-        }
-    }
 }
 
-/// What follows what was asked for, as a sentence.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}. The next call or the sweep mends it.", characters.as_str().trim_end_matches('.'))
+/// Reads lag behind what this call did.
+fn not_shown(what: &str) -> WaitFor {
+    WaitFor::Aws { what: format!("reads do not show yet what was just done: {what}") }
 }
 
 /// A plan in a line, for the log.

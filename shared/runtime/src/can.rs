@@ -85,7 +85,7 @@ pub fn launch_servers(all: &mut Abilities) {
         Some(|clients, service, ami| Box::pin(async move { Ok(observe::launch::facts(clients, service, ami).await?) }));
     all.steps.push(|hands, step| {
         if let Step::Launch(launch) = step {
-            Some(Box::pin(apply::instances::launch(hands.clients, launch, hands.release)))
+            Some(Box::pin(apply::instances::launch(hands.clients, launch)))
         } else if let Step::AssociateAddress { instance, address } = step {
             Some(Box::pin(apply::addresses::associate(hands.clients, instance, address)))
         } else {

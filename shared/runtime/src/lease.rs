@@ -20,6 +20,8 @@ use crate::errors::{AwsError, sdk_error};
 
 /// How long a lease stands: longer than a function runs, so that whoever holds it is stopped before it ends.
 const LEASE_SECONDS: i64 = 75;
+/// How long a lease stands on when its call made something that reads do not show yet: as long as they lag.
+const MOMENT_SECONDS: i64 = 5;
 /// How far the clocks of two callers may be apart.
 const CLOCKS_APART_SECONDS: i64 = 2;
 /// How long what was told is remembered, and how long an idle service's item stays before the table's TTL may take it.
@@ -37,6 +39,7 @@ pub(crate) struct Lease {
     /// Random for each taking: Lambda's own retries keep the request id.
     owner: String,
     ends: Instant,
+    held_on: bool,
     told: Mutex<BTreeMap<String, Time>>,
 }
 
@@ -81,6 +84,7 @@ impl Lease {
             owner,
             // Counted from before the request was sent, by a clock that nobody sets.
             ends: asked + Duration::from_secs(LEASE_SECONDS.unsigned_abs()),
+            held_on: false,
             told: Mutex::new(item.as_ref().map(|item| told_of(item, time)).unwrap_or_default()),
         }))
     }
@@ -120,18 +124,28 @@ impl Lease {
             .map_err(|error| sdk_error(UPDATE, format!("table {}", self.table), &error))
     }
 
+    /// Has the lease stand a moment longer than its call: the next one sees what this one made.
+    pub fn hold_a_moment(&mut self) {
+        self.held_on = true;
+    }
+
     /// Gives the lease back. Failing is no harm: it ends by itself.
     pub async fn release(self, clients: &Clients) {
+        let (update, ends) = if self.held_on {
+            ("SET expires_at = :ends", MOMENT_SECONDS)
+        } else {
+            ("SET expires_at = :ends REMOVE #owner", REMEMBERED_SECONDS)
+        };
         let answer = clients
             .dynamodb
             .update_item()
             .table_name(&self.table)
             .key("service", text(self.service.as_str()))
-            .update_expression("SET expires_at = :forgotten REMOVE #owner")
+            .update_expression(update)
             .condition_expression("#owner = :me")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(&self.owner))
-            .expression_attribute_values(":forgotten", number(now().seconds() + REMEMBERED_SECONDS))
+            .expression_attribute_values(":ends", number(now().seconds() + ends))
             .send()
             .await;
         if let Err(error) = answer {

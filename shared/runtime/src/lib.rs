@@ -18,6 +18,7 @@ mod observe;
 mod report;
 mod runner;
 mod services;
+mod stages;
 mod together;
 
 pub use domain::request::Function;

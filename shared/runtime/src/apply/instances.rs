@@ -7,9 +7,8 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_types::base64;
 use aws_smithy_types::timeout::TimeoutConfig;
-use domain::id::{InstanceId, ReleaseId};
+use domain::id::InstanceId;
 use domain::plan::Launch;
-use domain::refusal::WaitFor;
 use domain::tags::Tags;
 
 use super::{Applied, Hands};
@@ -35,11 +34,7 @@ const NO_CAPACITY: &[&str] = &[
 const BATCH: usize = 500;
 
 /// One `RunInstances` call: all of them or none.
-pub(crate) async fn launch(
-    clients: &Clients,
-    launch: &Launch,
-    release: Option<&ReleaseId>,
-) -> Result<Applied, AwsError> {
+pub(crate) async fn launch(clients: &Clients, launch: &Launch) -> Result<Applied, AwsError> {
     let count = i32::try_from(launch.count).unwrap_or(i32::MAX);
     // The root volume is encrypted, and goes with its instance. Its size and type stay the AMI's.
     let root = BlockDeviceMapping::builder()
@@ -88,13 +83,9 @@ pub(crate) async fn launch(
             words: format!("{}: {}", launch.subnet, error.message.trim_end_matches('.')),
         }),
         // The same launch was sent before with other details, as another time in its tags: it is there already.
-        Err(error) if error.is(&["IdempotentParameterMismatch"]) => Ok(Applied::LookAgain {
-            found: "these instances were launched before, and cannot be seen yet".to_owned(),
-            lag: release.map(|release| WaitFor::Servers {
-                release: release.clone(),
-                missing: format!("{} launched into {} and not to be seen yet", launch.count, launch.subnet),
-            }),
-        }),
+        Err(error) if error.is(&["IdempotentParameterMismatch"]) => {
+            Ok(Applied::look_again(format!("{} instances were launched into {} before", launch.count, launch.subnet)))
+        }
         Err(error) => Err(error),
     }
 }
@@ -128,8 +119,7 @@ pub(crate) async fn tag(hands: &Hands<'_>, instances: &[InstanceId], tags: &Tags
             Err(error) => return Err(error),
         }
     }
-    let unknown = format!("EC2 to know {}", unknown.join(", "));
-    Ok(Applied::LookAgain { found: format!("waiting for {unknown}"), lag: Some(WaitFor::Aws { what: unknown }) })
+    Ok(Applied::look_again(format!("EC2 does not know {}", unknown.join(", "))))
 }
 
 async fn tag_all(clients: &Clients, instances: &[InstanceId], tags: &Tags) -> Result<(), AwsError> {

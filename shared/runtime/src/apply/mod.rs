@@ -8,9 +8,8 @@ pub(crate) mod rules;
 mod words;
 
 use domain::config::Service;
-use domain::id::{ReleaseId, SubnetId};
+use domain::id::SubnetId;
 use domain::plan::Step;
-use domain::refusal::WaitFor;
 use tokio::time::Instant;
 
 use crate::can::Abilities;
@@ -25,7 +24,6 @@ pub(crate) struct Hands<'a> {
     pub clients: &'a Clients,
     pub can: &'a Abilities,
     pub service: &'a Service,
-    pub release: Option<&'a ReleaseId>,
     pub lease: &'a Lease,
     /// Where notices go.
     pub topic: Option<&'a str>,
@@ -39,13 +37,8 @@ pub(crate) enum Applied {
     Done,
     /// It was done before.
     NotNeeded,
-    /// The world is not what the plan was made for: it is looked at again.
-    LookAgain {
-        /// What was found.
-        found: String,
-        /// What to wait for if it stays so; without it, it fails.
-        lag: Option<WaitFor>,
-    },
+    /// The world is not what the plan was made for: it is looked at again. What was found.
+    LookAgain(String),
     /// A subnet's zone has no capacity, in AWS's words: the others are to take its share.
     NoCapacity { subnet: SubnetId, words: String },
     /// What the step would make was there once, and is gone: AWS makes it no second time.
@@ -53,9 +46,9 @@ pub(crate) enum Applied {
 }
 
 impl Applied {
-    /// Somebody else has changed what the step is about.
+    /// What the step is about is not as it was seen.
     fn look_again(found: impl Into<String>) -> Self {
-        Self::LookAgain { found: found.into(), lag: None }
+        Self::LookAgain(found.into())
     }
 
     /// A step of several changes has no time for the next one: the next call goes on.
@@ -67,7 +60,7 @@ impl Applied {
         match self {
             Self::Done => "done",
             Self::NotNeeded => "not needed",
-            Self::LookAgain { .. } => "look again",
+            Self::LookAgain(_) => "look again",
             Self::NoCapacity { .. } => "no capacity",
             Self::TornDown => "torn down",
         }
@@ -79,10 +72,7 @@ pub(crate) fn names_of(steps: &[Step]) -> String {
     steps.iter().map(words::name).collect::<Vec<_>>().join(" + ")
 }
 
-/// Which step it is, and of what: the same one may not find the world changed for ever.
-pub(crate) fn key_of(step: &Step) -> String {
-    format!("{} {}", words::name(step), words::resource(step))
-}
+pub(crate) use words::{doing, work};
 
 /// What AWS says when something that the plan saw has gone, or come, since.
 const MOVED_ON: &[&str] = &[
@@ -117,7 +107,7 @@ impl Hands<'_> {
         if steps.len() > 1 && steps.iter().all(|step| zone_of(step).as_ref() == Some(&zone)) {
             let started = Instant::now();
             let result = names::change(self.clients, &zone, steps).await;
-            if !matches!(result, Ok(Applied::LookAgain { .. })) || !self.allow_change() {
+            if !matches!(result, Ok(Applied::LookAgain(_))) || !self.allow_change() {
                 return steps.iter().map(|step| log(step, started, result.clone().map_err(Why::Aws))).collect();
             }
         }
@@ -177,13 +167,13 @@ fn log(step: &Step, started: Instant, result: Result<Applied, Why>) -> Result<Ap
     let result = match result {
         Ok(applied) => Ok(applied),
         Err(Why::Aws(error)) if error.is(MOVED_ON) => Ok(Applied::look_again(error.to_string())),
-        Err(Why::Aws(error)) => Err(Trouble::Step { doing: words::doing(step), error }),
-        Err(Why::Unable) => Err(Trouble::unable(&words::doing(step))),
+        Err(Why::Aws(error)) => Err(Trouble::Step { doing: doing(step), error }),
+        Err(Why::Unable) => Err(Trouble::unable(&doing(step))),
     };
     match &result {
         Ok(applied) => {
             let found = match applied {
-                Applied::LookAgain { found, .. } => Some(found.as_str()),
+                Applied::LookAgain(found) => Some(found.as_str()),
                 Applied::NoCapacity { words, .. } => Some(words.as_str()),
                 Applied::Done | Applied::NotNeeded | Applied::TornDown => None,
             };

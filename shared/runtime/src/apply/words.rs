@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use domain::plan::Step;
+use domain::tags;
 
 /// The step's name in the log.
 pub(super) fn name(step: &Step) -> &'static str {
@@ -54,7 +55,7 @@ pub(super) fn resource(step: &Step) -> String {
 }
 
 /// What the step does, to follow "could not".
-pub(super) fn doing(step: &Step) -> String {
+pub(crate) fn doing(step: &Step) -> String {
     match step {
         Step::Launch(launch) => {
             format!("launch {} instances of {} into {}", launch.count, launch.instance_type, launch.subnet)
@@ -82,6 +83,27 @@ pub(super) fn doing(step: &Step) -> String {
         Step::Tell(_) => "tell the service's people".to_owned(),
         Step::RememberTold { .. } => "remember what was told".to_owned(),
     }
+}
+
+/// All that a step does, times aside: by it a call knows again what it did before.
+pub(crate) fn work(step: &Step) -> String {
+    let mut work = format!("{} {}", doing(step), resource(step));
+    let tags = if let Step::TagInstances { tags, .. } | Step::TagGroup { tags, .. } | Step::TagRule { tags, .. } = step
+    {
+        Some(tags)
+    } else if let Step::Launch(launch) = step {
+        Some(&launch.tags)
+    } else {
+        None
+    };
+    if let Step::ChangeName { to: Some(record), .. } = step {
+        work.extend(record.ips.iter().map(String::as_str));
+    }
+    for (key, value) in tags.into_iter().flatten() {
+        let is_time = [tags::SINCE, tags::OUT, tags::TOLD, tags::KEPT].contains(&key.as_str());
+        work.extend([key.as_str(), if is_time { "" } else { value.as_str() }]);
+    }
+    work
 }
 
 fn list(items: &[impl Display]) -> String {
