@@ -16,7 +16,7 @@ TARGET := x86_64-unknown-linux-gnu.$(GLIBC)
 export PATH := $(VENV)/bin:$(PATH):/usr/sbin
 export POINTSMAN_VENV := $(VENV)
 
-.PHONY: help build test demo local bench model deploy clean haproxy
+.PHONY: help build test demo local bench model fuzz deploy clean haproxy
 
 help: ## what there is (this)
 	@echo "make <target>, where <target> is one of"
@@ -41,6 +41,9 @@ bench: build ## start-up, call times, memory, size and API calls, beside a boto3
 
 model: ## every call cut off anywhere, in every order: the plans against a model of AWS, some 13 million states
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p model
+
+fuzz: ## any events, parameters, configs, tags and texts: 10 million inputs, none panics, each has its answer
+	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p fuzz
 
 deploy: build $(VENV)/sam/.stamp ## into the AWS account that your environment names (DEPLOY="--guided" for sam's questions)
 	@cd $(ROOT) && $(SAM) validate --lint && $(SAM) build && $(SAM) deploy $(DEPLOY)
