@@ -3,10 +3,13 @@
 use aws_lambda_events::codepipeline_job::CodePipelineJobEvent;
 use serde_json::{Map, Value};
 
-use crate::id::{ReleaseId, ServiceName};
+use crate::id::{ReleaseId, ServiceName, shown};
 use crate::request::{Function, Request, RollbackScope, Verb};
 use crate::time::Time;
 use crate::token::Token;
+
+/// How many keys of an event that is not known are named.
+const KEYS_SHOWN: usize = 20;
 
 /// A call of a function.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,7 +183,8 @@ fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<Strin
     };
     for key in object.keys().filter(|key| !allowed.contains(&key.as_str())) {
         problems.push(format!(
-            "\"{key}\" is not a key of {}'s parameters; they are {}",
+            "\"{}\" is not a key of {}'s parameters; they are {}",
+            shown(key),
             function.as_str(),
             allowed.join(", ")
         ));
@@ -192,7 +196,7 @@ fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<Strin
         }
         Some(Value::String(text)) => Some(text.clone()),
         Some(other) => {
-            problems.push(format!("\"{key}\" is {other}; it is a string"));
+            problems.push(format!("\"{key}\" is {}; it is a string", shown(&other.to_string())));
             None
         }
     };
@@ -222,6 +226,7 @@ fn verb(function: Function, action: Option<&str>) -> Result<Verb, String> {
         }
         (Function::Teardown, Some("remove")) => Ok(Verb::Remove),
         (Function::Teardown, Some(other)) => {
+            let other = shown(other);
             Err(format!("\"action\" is \"{other}\"; it is \"finish\" (the default), \"rollback\" or \"remove\""))
         }
     }
@@ -250,7 +255,11 @@ fn expected(function: Function, but: &str) -> String {
 }
 
 fn keys(object: &Map<String, Value>) -> String {
-    if object.is_empty() { "none".to_owned() } else { object.keys().cloned().collect::<Vec<_>>().join(", ") }
+    let mut keys: Vec<String> = object.keys().take(KEYS_SHOWN).map(|key| shown(key)).collect();
+    if object.len() > keys.len() {
+        keys.push(format!("and {} more", object.len() - keys.len()));
+    }
+    if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
 }
 
 /// A person's name from what CodePipeline's `updatedBy` holds, an IAM ARN as a rule; `None` where nobody answered.

@@ -96,7 +96,8 @@ impl ServiceName {
             Ok(Self(name.to_owned()))
         } else {
             Err(format!(
-                "\"{name}\" is not a service name: 1 to 64 lower-case letters, digits and hyphens, no hyphen at its ends"
+                "\"{}\" is not a service name: 1 to 64 lower-case letters, digits and hyphens, no hyphen at its ends",
+                shown(name)
             ))
         }
     }
@@ -146,7 +147,8 @@ impl ReleaseId {
             Ok(Self(id.to_owned()))
         } else {
             Err(format!(
-                "{id:?} is not a release: 1 to 100 letters, digits, spaces (not at its ends) and + - = . _ : / @, since it becomes a tag"
+                "{:?} is not a release: 1 to 100 letters, digits, spaces (not at its ends) and + - = . _ : / @, since it becomes a tag",
+                shown(id)
             ))
         }
     }
@@ -158,6 +160,15 @@ impl ReleaseId {
 }
 
 display!(ServiceName, ReleaseId);
+
+/// A text as a fault quotes it: short, and never a whole document.
+pub(crate) fn shown(text: &str) -> String {
+    if text.chars().nth(60).is_none() {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(59).collect::<String>())
+    }
+}
 
 /// The name of a release's target group: the service cut to 19, `-`, 12 hex digits of SHA-256 of `service/release`.
 ///

@@ -54,6 +54,12 @@ impl Status {
 const SUBJECT_CHARACTERS: usize = 99;
 /// A chat message longer than this is cut by its platform, in the middle of a word.
 const CHAT_CHARACTERS: usize = 7_000;
+/// What a headline or a step to take next may have; and a mail. SNS takes messages of 262,144 bytes, and a character may take
+/// seven of them.
+const SENTENCE_CHARACTERS: usize = 1_000;
+const MAIL_CHARACTERS: usize = 20_000;
+/// How many steps to take next are shown in chat.
+const CHAT_STEPS: usize = 5;
 
 impl Notice {
     /// One line, under 100 characters, without line breaks or control characters.
@@ -65,12 +71,9 @@ impl Notice {
             Status::Attention => "ATTENTION: ",
         };
         let line = format!("{mark}{} {}: {}", self.service, self.event, self.headline);
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if line.chars().count() <= SUBJECT_CHARACTERS {
-            return line;
-        }
-        let cut: String = line.chars().take(SUBJECT_CHARACTERS - 1).collect();
-        format!("{}…", cut.trim_end())
+        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        let line: String = line.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();
+        cut(&line, SUBJECT_CHARACTERS)
     }
 
     /// The whole story as plain text, for mail.
@@ -97,6 +100,12 @@ impl Notice {
                 text.push_str(&format!("  - {next}\n"));
             }
         }
+        if text.chars().nth(MAIL_CHARACTERS).is_some() {
+            text = format!(
+                "{}\n\nThis is the beginning: the rest is in the function's log.\n",
+                cut(&text, MAIL_CHARACTERS)
+            );
+        }
         text
     }
 
@@ -108,7 +117,8 @@ impl Notice {
         for (label, place) in &self.look {
             description.push_str(&format!("\n*{label}* {place}"));
         }
-        let description = description.trim().chars().take(CHAT_CHARACTERS).collect::<String>();
+        let description = cut(description.trim(), CHAT_CHARACTERS);
+        let headline = cut(&self.headline, SENTENCE_CHARACTERS);
         let icon = match self.status {
             Status::Done => ":white_check_mark:",
             Status::Refused => ":no_entry:",
@@ -117,14 +127,15 @@ impl Notice {
         };
         let mut content = json!({
             "textType": "client-markdown",
-            "title": format!("{icon} {} {}: {}", self.service, self.event, self.headline),
-            "description": if description.is_empty() { self.headline.clone() } else { description },
+            "title": format!("{icon} {} {}: {headline}", self.service, self.event),
+            "description": if description.is_empty() { &headline } else { &description },
             "keywords": [self.service.as_str(), self.event, self.status.as_str()],
         });
         if !self.next.is_empty()
             && let Some(content) = content.as_object_mut()
         {
-            content.insert("nextSteps".into(), json!(self.next));
+            let next = self.next.iter().take(CHAT_STEPS).map(|next| cut(next, SENTENCE_CHARACTERS));
+            content.insert("nextSteps".into(), next.collect());
         }
         let thread =
             self.release.as_ref().map_or_else(|| self.service.to_string(), |r| format!("{}/{r}", self.service));
@@ -134,7 +145,7 @@ impl Notice {
             "content": content,
             "metadata": {
                 "threadId": thread,
-                "summary": self.headline,
+                "summary": headline,
                 "eventType": format!("pointsman-{}", self.event),
                 "additionalContext": {
                     "service": self.service.as_str(),
@@ -153,6 +164,15 @@ impl Notice {
         })
         .to_string()
     }
+}
+
+/// A text's beginning, where it is too long.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", cut.trim_end())
 }
 
 #[cfg(test)]
@@ -200,6 +220,21 @@ mod tests {
         assert_eq!(long.subject().chars().count(), 99);
         assert!(!long.subject().contains('\n'));
         assert_eq!(notice().subject(), "mobile-web promote: release r2 is product");
+        let breaks = Notice { headline: "one\u{2028}two\u{2029}three".into(), ..notice() };
+        assert_eq!(breaks.subject(), "mobile-web promote: one two three");
+    }
+
+    #[test]
+    fn a_message_fits_sns_whatever_it_says() {
+        for worst in ["\u{1}", "\"", "\u{1F600}", "\n"] {
+            let long = worst.repeat(300_000);
+            let lines = vec![long.clone(); 2];
+            let look = vec![("Servers".into(), long.clone())];
+            let notice = Notice { headline: long.clone(), lines: lines.clone(), look, next: lines, ..notice() };
+            let message = notice.message();
+            assert!(message.len() < 262_144, "{worst:?}: {} bytes", message.len());
+            assert!(notice.text().contains("the rest is in the function's log"), "{worst:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::parse::Problem;
+use crate::id;
 
 /// One object of the config that is being read. What was not asked for when it is finished is unknown.
 pub(super) struct Fields<'a> {
@@ -64,7 +65,7 @@ impl<'a> Fields<'a> {
         if text.starts_with(start) && !text.contains(char::is_whitespace) {
             return Some(text);
         }
-        problems.push(Problem::new(self.key(key), format!("is \"{text}\", it begins with {start}")));
+        problems.push(Problem::new(self.key(key), format!("is \"{}\", it begins with {start}", id::shown(&text))));
         None
     }
 
@@ -91,7 +92,10 @@ impl<'a> Fields<'a> {
         let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            problems.push(Problem::new(self.key(key), format!("is \"{text}\", it is one of {}", words.join(", "))));
+            problems.push(Problem::new(
+                self.key(key),
+                format!("is \"{}\", it is one of {}", id::shown(&text), words.join(", ")),
+            ));
         }
         found
     }
@@ -114,11 +118,11 @@ impl<'a> Fields<'a> {
             let at = format!("{path}[{place}]");
             match item.as_str() {
                 Some(text) if !seen.insert(text) => {
-                    problems.push(Problem::new(at, format!("\"{text}\" stands twice")));
+                    problems.push(Problem::new(at, format!("\"{}\" stands twice", id::shown(text))));
                 }
                 Some(text) => match check(text) {
                     Ok(()) => good.push(text.to_owned()),
-                    Err(why) => problems.push(Problem::new(at, format!("is \"{text}\", {why}"))),
+                    Err(why) => problems.push(Problem::new(at, format!("is \"{}\", {why}", id::shown(text)))),
                 },
                 None => problems.push(Problem::new(at, format!("is {}, it is a text", shown(item)))),
             }
@@ -137,17 +141,16 @@ impl<'a> Fields<'a> {
 
     /// Reports the keys that nobody asked for.
     pub fn finish(self, problems: &mut Vec<Problem>) {
-        for key in self.object.keys().filter(|key| !self.asked.contains(&key.as_str())) {
-            problems.push(Problem::new(
-                self.key(key),
-                format!("is not known; the keys here are {}", self.asked.join(", ")),
-            ));
+        let unknown = self.object.keys().filter(|key| !self.asked.contains(&key.as_str()));
+        for (place, key) in unknown.enumerate() {
+            let known =
+                if place == 0 { format!("; the keys here are {}", self.asked.join(", ")) } else { String::new() };
+            problems.push(Problem::new(self.key(&id::shown(key)), format!("is not known{known}")));
         }
     }
 }
 
 /// A value as a problem shows it: short, and never a whole document.
 pub(super) fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 60 { text } else { format!("{}…", text.chars().take(59).collect::<String>()) }
+    id::shown(&value.to_string())
 }

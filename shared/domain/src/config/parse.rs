@@ -144,8 +144,11 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
 }
 
 fn begins(text: &str, start: &str) -> Result<(), String> {
-    let good = text.len() > start.len() && text.starts_with(start) && !text.contains(char::is_whitespace);
-    if good { Ok(()) } else { Err(format!("it begins with {start}")) }
+    // Letters, digits and hyphens: ids become parts of tags too.
+    let good = text.len() > start.len()
+        && text.starts_with(start)
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if good { Ok(()) } else { Err(format!("it begins with {start} and has only letters, digits and hyphens")) }
 }
 
 fn required_list(
@@ -177,15 +180,21 @@ fn ami(text: &str, p: &mut Vec<Problem>) -> Option<Ami> {
     if begins(text, "ami-").is_ok() {
         return Some(Ami::Id(text.to_owned()));
     }
+    let text = crate::id::shown(text);
     p.push(Problem::new("ami".into(), format!("is \"{text}\", it begins with ami- or resolve:ssm:")));
     None
 }
 
 fn listener_arn(arn: &str, p: &mut Vec<Problem>) -> bool {
-    let good = arn.starts_with("arn:") && arn.contains(":elasticloadbalancing:") && arn.contains(":listener/app/");
+    // It becomes a tag.
+    let good = arn.starts_with("arn:")
+        && arn.contains(":elasticloadbalancing:")
+        && arn.contains(":listener/app/")
+        && arn.chars().all(|c| is_tag_character(c) && !c.is_whitespace());
     if !good {
         let what = format!(
-            "is \"{arn}\", it is the ARN of an Application Load Balancer's listener, arn:aws:elasticloadbalancing:…:listener/app/…"
+            "is \"{}\", it is the ARN of an Application Load Balancer's listener, arn:aws:elasticloadbalancing:…:listener/app/…",
+            crate::id::shown(arn)
         );
         p.push(Problem::new("listener_arn".into(), what));
     }
@@ -343,9 +352,9 @@ fn tags(f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Tags {
         }
     };
     for (key, value) in object {
-        let at = format!("tags.{key}");
+        let at = format!("tags.{}", crate::id::shown(key));
         let Some(value) = value.as_str() else {
-            p.push(Problem::new(at, format!("is {value}, it is a text")));
+            p.push(Problem::new(at, format!("is {}, it is a text", super::fields::shown(value))));
             continue;
         };
         let reserved = key.starts_with("aws:") || key.starts_with("pointsman:") || key == crate::tags::NAME;

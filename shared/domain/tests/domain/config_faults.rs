@@ -26,7 +26,7 @@ fn every_fault_of_a_config_is_reported_at_once() {
     });
     insta::assert_snapshot!(faults(&config), @r#"
     subnets is empty; write for example ["subnet-0a", "subnet-0c"]
-    security_groups[0] is "01", it begins with sg-
+    security_groups[0] is "01", it begins with sg- and has only letters, digits and hyphens
     security_groups[2] "sg-1" stands twice
     ami is "0123", it begins with ami- or resolve:ssm:
     instance_type is 3, it is a text that is not empty
@@ -37,7 +37,7 @@ fn every_fault_of_a_config_is_reported_at_once() {
     product.paths[0] is "health", it begins with /
     pre_product has no condition; give it hosts, paths or source_ips
     instance_count is 0, it is a whole number from 1 to 500
-    elastic_ips[0] is "1.2.3.4", it begins with eipalloc-
+    elastic_ips[0] is "1.2.3.4", it begins with eipalloc- and has only letters, digits and hyphens
     traffic.steps are not percentages from 1 to 99, each above the one before, like [10, 50]
     traffic.step_seconds is 0, it is a whole number from 1 to 86400
     alarms is not a list of texts
