@@ -91,18 +91,18 @@ pub fn next(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     Going::now([delete, terminate].into_iter().flatten().map(|step| vec![step]).collect())
 }
 
-/// The group of our rules that has one of these servers as a target: one that lost its tags, or that somebody filled
+/// The group of a rule that has one of these servers as a target: one that lost its tags, or that somebody filled
 /// by hand. What serves is not terminated.
 fn serves_elsewhere(standing: &Standing<'_>, instances: &[InstanceId]) -> Option<String> {
-    let in_a_rule = standing.world.groups.iter().filter(|group| standing.in_a_rule_of_ours(&group.arn));
+    let in_a_rule = standing.world.groups.iter().filter(|group| standing.in_a_rule(&group.arn));
     let has_one = |group: &&Group| group.targets.iter().flatten().any(|target| instances.contains(&target.instance));
     in_a_rule.filter(|group| has_one(group)).map(|group| group.arn.name().to_owned()).next()
 }
 
 /// A group without weight that no rule is to name: settled, deregistered, drained. `None` when it may be deleted.
 fn let_go(standing: &Standing<'_>, group: &Group) -> Option<Going> {
-    if standing.in_a_rule_of_ours(&group.arn) {
-        // The pre-product rule of a release that was not rejected: not ours to take here.
+    if standing.in_a_rule(&group.arn) {
+        // The pre-product rule of a release that was not rejected, or a rule that is not ours: not ours to take here.
         return Some(Going {
             left: Some(Left::StillBehind { group: group.arn.name().to_owned() }),
             ..Going::nothing()

@@ -84,7 +84,7 @@ pub fn in_a_rule_again(standing: &Standing<'_>) -> Vec<Step> {
     let was_out = |group: &&Group| group.tags.value(tags::OUT).and_then(Time::parse).is_some();
     let groups = standing.releases.values().filter_map(|release| release.group);
     groups
-        .filter(|group| standing.in_a_rule_of_ours(&group.arn))
+        .filter(|group| standing.in_a_rule(&group.arn))
         .filter(was_out)
         .map(|group| Step::TagGroup {
             group: group.arn.clone(),

@@ -173,15 +173,12 @@ fn one_launch(
     let (release, image) = (of.release, of.image);
     let attempt = next_attempt(of.found, subnet);
     let mut tags = tags::birth_tags(&service.name, release, Role::PreProduct, standing.now, &service.tags);
-    for (key, value) in [
-        (tags::COUNT, of.asked.to_string()),
-        (tags::PORT, service.port.to_string()),
-        (tags::LISTENER, service.listener_arn.to_string()),
-    ] {
+    for (key, value) in [(tags::PORT, service.port.to_string()), (tags::LISTENER, service.listener_arn.to_string())] {
         // What was asked for at the first launch stays; later config is for later releases.
         let before = of.found.instances.iter().find_map(|i| i.tags.value(key)).map(str::to_owned);
         tags.insert(key.to_owned(), before.unwrap_or(value));
     }
+    tags.insert(tags::COUNT.to_owned(), of.asked.to_string());
     tags.insert(tags::AMI.to_owned(), image.id.to_string());
     tags.insert(tags::LAUNCH.to_owned(), format!("{subnet}/{attempt}/{count}"));
     if let Some(pipeline) = &request.pipeline {

@@ -107,7 +107,8 @@ fn create_group(standing: &Standing<'_>, release: &ReleaseId, found: &Release<'_
     let mut tags = tags::birth_tags(&service.name, release, Role::PreProduct, standing.now, &service.tags);
     for key in [tags::COUNT, tags::PORT, tags::AMI, tags::LISTENER, tags::PIPELINE] {
         if let Some(value) = found.instances.iter().find_map(|i| i.tags.value(key)) {
-            tags.insert(key.to_owned(), value.to_owned());
+            // EC2 takes what ELB refuses, where a person edited it.
+            tags.insert(key.to_owned(), tags::tag_value(value));
         }
     }
     let group = NewGroup {

@@ -231,7 +231,10 @@ impl<'a> Standing<'a> {
     /// How many instances were asked for when a release was launched; of an adopted group, how many targets it has.
     pub fn asked(&self, who: &Who) -> usize {
         let asked = match who {
-            Who::Release(release) => self.tags_of(release).find_map(|tags| tags.number(tags::COUNT)),
+            // What no config may ask for is somebody's edit.
+            Who::Release(release) => {
+                self.tags_of(release).find_map(|tags| tags.number(tags::COUNT)).filter(|n| (1..=500).contains(n))
+            }
             Who::Adopted => {
                 return self.shares().iter().find(|s| s.who == *who).map(|s| targets(s.group)).unwrap_or_default();
             }
@@ -269,17 +272,12 @@ impl<'a> Standing<'a> {
         Some(rule.tags.value(tags::SINCE).and_then(|v| tags::read_weights_since(v, &hash)).unwrap_or(self.now))
     }
 
-    /// Whether the other rule's group, or a rule of ours, names this group.
-    pub fn in_a_rule_of_ours(&self, group: &GroupArn) -> bool {
-        let of_rule = |rule: &&Rule| match &rule.action {
-            Action::Forward(forward) => forward.iter().any(|w| w.group == *group),
+    /// Whether a rule names this group: one of ours, or any other that was seen, for ours may have lost its tags.
+    pub fn in_a_rule(&self, group: &GroupArn) -> bool {
+        self.world.rules.iter().any(|rule| match &rule.action {
+            Action::Forward(forward) => forward.iter().any(|weighted| weighted.group == *group),
             Action::Other(_) => false,
-        };
-        self.product_rule()
-            .map(|(rule, _)| rule)
-            .into_iter()
-            .chain(self.pre_product.iter().copied())
-            .any(|r| of_rule(&r))
+        })
     }
 }
 
@@ -362,6 +360,14 @@ fn shares<'a>(rule: &'a Rule, service: &Service, world: &'a World) -> Result<Vec
             Some(owner) => return Err(format!("it forwards to {name}, which is of service {owner}")),
         };
         shares.push(Share { group, weight: weighted.weight, who });
+    }
+    for (place, share) in shares.iter().enumerate() {
+        // Somebody copied a group together with its tags: which of them is meant cannot be told.
+        if let Who::Release(release) = &share.who
+            && shares.iter().skip(place + 1).any(|other| other.who == share.who)
+        {
+            return Err(format!("two groups of it are tagged as release {release}'s"));
+        }
     }
     let adopted: Vec<&str> = shares.iter().filter(|s| s.who == Who::Adopted).map(|s| s.group.arn.name()).collect();
     // One group without our tags is an adopted one: it stands alone, or beside the release that was promoted over it.

@@ -117,6 +117,10 @@ fn strange_rules() -> Vec<(&'static str, Account)> {
         ("a stranger's group with weight", beside(sound(), Tags::new(), 10)),
         ("another service's group", beside(sound(), of(&[(tags::SERVICE, "other"), (tags::RELEASE, "r7")]), 0)),
         ("a group tagged ours, of no release", beside(sound(), of(&[(tags::SERVICE, "mobile-web")]), 0)),
+        (
+            "a copy of a group, tags included",
+            beside(sound(), of(&[(tags::SERVICE, "mobile-web"), (tags::RELEASE, "r2")]), 0),
+        ),
         ("a fixed response", sound().rule_does("product", Action::Other("fixed-response".to_owned()))),
         ("no group at all", sound().rule_does("product", Action::Forward(nothing))),
         ("no weight at all", sound().weighs("r2", 0)),

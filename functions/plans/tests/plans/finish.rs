@@ -214,3 +214,29 @@ fn when_a_group_was_out_before_it_came_into_a_rule_again_says_nothing_of_its_nex
     done: release r2 is kept: what was before it is gone
     ");
 }
+
+#[test]
+fn what_a_rule_without_our_tags_names_is_neither_drained_nor_terminated() {
+    for which in ["product", "pre-product"] {
+        // By somebody's hand the rule has lost its tags, and sends a rejected release requests.
+        let mut account = world().product("r2").pre_product("r3").tagged_as("r3", Role::Rejected);
+        account = account.tagged("r3", tags::REASON, "it was bad").tagged("r3", tags::TOLD, "2026-11-21T10:00:00Z");
+        if which == "product" {
+            account = account.without_rule("pre-product").without_rule("product").weighs("r3", 100);
+        }
+        let rule = account.rule(which).unwrap().arn.clone();
+        account.rules.get_mut(&rule).unwrap().tags.clear();
+        for account in [account.clone(), without_its_groups_tags(account)] {
+            let account = account.later(100_000).call(&sweep()).done();
+            assert_eq!((account.paid("r3"), account.groups.len()), (2, 2), "{which}");
+            let targets = account.groups.values().flat_map(|group| group.targets.values());
+            assert!(targets.into_iter().all(|target| target.drains_until.is_none()), "{which}");
+        }
+    }
+}
+
+fn without_its_groups_tags(mut account: crate::account::Account) -> crate::account::Account {
+    let group = account.group_of("r3").unwrap();
+    account.groups.get_mut(&group).unwrap().tags.clear();
+    account
+}

@@ -2,6 +2,7 @@
 
 use domain::id::{ImageId, InstanceId, SubnetId};
 use domain::plan::Step;
+use domain::tags;
 use domain::world::{Image, Subnet};
 use serde_json::json;
 
@@ -11,6 +12,17 @@ use crate::course::{job, provision, sweep};
 
 fn paid(account: Account, release: &str) -> (usize, u32) {
     (account.paid(release), account.launched)
+}
+
+#[test]
+fn a_count_that_no_config_may_ask_for_is_not_believed() {
+    for count in ["0", "501", "4294967295", "many"] {
+        let account = world().provisioned("r1").tagged("r1", tags::COUNT, count).dies("r1", 1);
+        let account = account.call(&provision("r1")).done();
+        assert_eq!(paid(account.clone(), "r1"), (2, 1), "{count}");
+        let replaced = account.servers_of("r1").find(|(_, server)| server.tags[tags::COUNT] != count);
+        assert!(replaced.is_some(), "what is launched says how many were asked for");
+    }
 }
 
 #[test]

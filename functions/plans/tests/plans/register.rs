@@ -1,7 +1,7 @@
 //! `register`, row by row.
 
 use domain::plan::Step;
-use domain::tags::Role;
+use domain::tags::{self, Role};
 use serde_json::json;
 
 use crate::account::forward_of;
@@ -205,6 +205,14 @@ fn the_whole_path_from_nothing_to_product_and_back() {
         (account.forwards("product"), account.role("r2"), account.role("r1")),
         ("r1 100".into(), "gone".into(), "product".into())
     );
+}
+
+#[test]
+fn what_a_person_wrote_on_a_server_does_not_keep_its_group_from_being_made() {
+    let account = world().provisioned("r1").tagged("r1", tags::COUNT, "!x, y").tagged("r1", tags::PIPELINE, "a#b");
+    let plan = account.plan(&register("r1"));
+    let Step::CreateGroup(group) = &plan.stages[0].steps[0] else { panic!("{}", explain(&plan)) };
+    assert_eq!((group.tags[tags::COUNT].as_str(), group.tags[tags::PIPELINE].as_str()), ("x y", "a b"));
 }
 
 #[test]
