@@ -55,6 +55,8 @@ defaults
     option http-server-close
     # ALB tries a request once.
     retries 0
+    # What a target sends is passed on at once, not when there is more of it.
+    option http-no-delay
     # HAProxy says 503 where a target refuses the connection, ALB 502.
     errorfile 503 502.http
     errorfile 502 502.http
