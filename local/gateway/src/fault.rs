@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::{BoxFuture, Request, protocol};
+use crate::{BoxFuture, Request, Response, protocol};
 
 /// Runs at a point of a call; the call waits for it.
 pub type Hook = Arc<dyn Fn(Request) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Makes another answer of AWS's.
+pub type Alter = Arc<dyn Fn(&Request, Response) -> Response + Send + Sync>;
 
 /// What a rule does to a call that it matches.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub enum What {
     Before(Hook),
     /// Runs a hook after AWS did it, before the caller is answered.
     After(Hook),
+    /// AWS does it, and the caller gets another answer.
+    Alter(Alter),
 }
 
 impl What {
@@ -52,6 +57,7 @@ impl fmt::Debug for What {
             Self::ResetAfter => f.write_str("reset after"),
             Self::Before(_) => f.write_str("hook before"),
             Self::After(_) => f.write_str("hook after"),
+            Self::Alter(_) => f.write_str("altered answer"),
         }
     }
 }
@@ -214,7 +220,7 @@ impl Faults {
 }
 
 /// The answer that a refusing fault gives in place of AWS's; none for the others.
-pub(crate) fn refusal(what: &What, request: &Request) -> Option<crate::Response> {
+pub(crate) fn refusal(what: &What, request: &Request) -> Option<Response> {
     let (status, code, message) = match what {
         What::Throttle => {
             let (status, code, message) = protocol::throttled(request);
@@ -226,7 +232,9 @@ pub(crate) fn refusal(what: &What, request: &Request) -> Option<crate::Response>
         }
         What::Error { status, code, message } => (*status, code.clone(), message.clone()),
         What::InternalError => (500, "InternalFailure".to_owned(), "An internal error has occurred".to_owned()),
-        What::Delay(_) | What::ResetBefore | What::ResetAfter | What::Before(_) | What::After(_) => return None,
+        What::Delay(_) | What::ResetBefore | What::ResetAfter | What::Before(_) | What::After(_) | What::Alter(_) => {
+            return None;
+        }
     };
     Some(protocol::error(request, status, &code, &message))
 }

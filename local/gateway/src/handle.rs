@@ -79,13 +79,22 @@ impl Shared {
                         return End::Answer(response);
                     }
                 }
-                What::ResetAfter | What::After(_) => {}
+                What::ResetAfter | What::After(_) | What::Alter(_) => {}
             }
         }
-        let response = self.answer(request).await;
+        let mut response = self.answer(request).await;
         for what in strikes {
-            if let What::After(hook) = what {
-                hook(request.clone()).await;
+            match what {
+                What::After(hook) => hook(request.clone()).await,
+                What::Alter(alter) => response = alter(request, response),
+                What::Delay(_)
+                | What::Throttle
+                | What::AccessDenied
+                | What::Error { .. }
+                | What::InternalError
+                | What::ResetBefore
+                | What::ResetAfter
+                | What::Before(_) => {}
             }
         }
         let cut = strikes.iter().any(|what| matches!(what, What::ResetAfter));

@@ -13,6 +13,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod alter;
 pub mod aws;
 mod cbor;
 mod cloudwatch;
