@@ -250,7 +250,7 @@ pub fn check(environment: &Environment) -> Kept {
     for problem in &found.problems {
         let head = problem.key.split(['.', '[', ':']).next().unwrap_or_default();
         // A key that somebody made up stands in the texts, as JSON writes it.
-        let as_json = Value::from(head).to_string();
+        let as_json = Value::from(head.trim_end_matches('…')).to_string();
         let within = as_json.trim_matches('"');
         let texts = environment.variables.iter().map(|(_, value)| value).chain(&environment.parameter);
         let text = { texts }.any(|text| text.contains(within));

@@ -4,7 +4,7 @@ use fuzz::run::run;
 use fuzz::targets;
 
 /// So many inputs for each hundredth of a target's share.
-const INPUTS: u64 = 1_000;
+const INPUTS: u64 = 400;
 
 fn short(name: &str) {
     let targets = targets();
