@@ -1,122 +1,18 @@
-//! The model that is checked: the account, its callers, and everything that may happen between any two steps.
+//! The model that is checked: the account, its callers, and what comes of whatever happens.
 
 use stateright::{Model, Property};
 
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
-use crate::aws::{Age, Aws, Forward, HOUR, Lease, Life, NOBODY, RELEASES, SLOTS, STRANGER, Target, Weight};
+use crate::aws::{Age, Aws, HOUR, Lease, Life, NOBODY, RELEASES, Target};
 use crate::broken::Breakage;
 use crate::caller::{Caller, Next, Work};
 use crate::calm::Outlooks;
+use crate::happens::{Action, Budget, CALLERS, How, State};
+use crate::history::{Glance, History};
 use crate::planner::{Memory, Planner};
-use crate::promises::{Glance, History, Promise};
+use crate::promises::Promise;
 use crate::step::{End, Step};
-
-/// How many callers there can be.
-pub const CALLERS: usize = 3;
-
-/// What may still go wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Budget {
-    /// Calls that may begin; [`u8::MAX`] for any number.
-    pub calls: u8,
-    pub crashes: u8,
-    /// Steps that AWS refuses, or does without its answer arriving.
-    pub failures: u8,
-    /// Instances that die.
-    pub deaths: u8,
-    /// Targets that fall sick.
-    pub sick: u8,
-    /// Rules that a person edits.
-    pub edits: u8,
-    /// Changes of the config.
-    pub configs: u8,
-    /// Resources that reads do not show at once.
-    pub hidden: u8,
-    /// Executions that end.
-    pub over: u8,
-}
-
-/// Where everything stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct State {
-    pub aws: Aws,
-    pub history: History,
-    pub callers: [Caller; CALLERS],
-    pub budget: Budget,
-}
-
-/// How a step goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum How {
-    Works,
-    /// It works, and reads do not show it yet.
-    Hidden,
-    /// It is done, and its answer is lost.
-    AnswerLost,
-    /// AWS refuses: throttled, denied.
-    Refused,
-    /// The subnet's zone has no capacity.
-    NoCapacity,
-}
-
-/// What a person does to the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Edit {
-    /// The product rule forwards to this alone.
-    Only(usize),
-    /// Half of the weight for this, the rest stays.
-    Half(usize),
-    FixedResponse,
-    DeleteProduct,
-    DeletePreProduct,
-    /// The pre-product rule forwards to this.
-    PreProduct(usize),
-    /// A rule of somebody's forwards to this group too; or no more.
-    Stranger(usize),
-}
-
-/// What happens next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    Call(Ask),
-    Step {
-        caller: usize,
-        step: usize,
-        how: How,
-    },
-    /// The caller looks again, or ends.
-    GoesOn(usize),
-    Dies(usize),
-    /// Its lease has run out: it sends no further change.
-    OutOfTime(usize),
-    Passes(Age),
-    ComesUp {
-        release: usize,
-        slot: usize,
-    },
-    Healthy {
-        release: usize,
-        slot: usize,
-    },
-    Sick {
-        release: usize,
-        slot: usize,
-    },
-    Drained {
-        release: usize,
-        slot: usize,
-    },
-    InstanceDies {
-        release: usize,
-        slot: usize,
-    },
-    Shown,
-    LetGo(usize),
-    Edits(Edit),
-    ConfigChanges,
-    ExecutionOver(usize),
-}
 
 /// What is checked: where it begins, who calls, what may happen.
 pub struct Account {
@@ -246,62 +142,8 @@ impl Account {
         Some(())
     }
 
-    fn edits(&self, state: &State, actions: &mut Vec<Action>) {
-        let aws = &state.aws;
-        let groups = (0..self.releases).filter(|r| aws.groups[*r].is_some());
-        if aws.product.is_some() {
-            for group in groups.clone() {
-                actions.push(Action::Edits(Edit::Only(group)));
-                actions.push(Action::Edits(Edit::Half(group)));
-            }
-            actions.push(Action::Edits(Edit::FixedResponse));
-            actions.push(Action::Edits(Edit::DeleteProduct));
-        }
-        if aws.pre_product.is_some() {
-            actions.push(Action::Edits(Edit::DeletePreProduct));
-            for group in groups.clone() {
-                actions.push(Action::Edits(Edit::PreProduct(group)));
-            }
-        }
-        for group in groups {
-            actions.push(Action::Edits(Edit::Stranger(group)));
-        }
-    }
-
-    fn edit(state: &mut State, edit: Edit) -> Option<()> {
-        let before = state.aws;
-        let aws = &mut state.aws;
-        match edit {
-            Edit::Only(group) => aws.product.as_mut()?.forward = Forward::only(group),
-            Edit::Half(group) => {
-                let rule = aws.product.as_mut()?;
-                let other = (0..=STRANGER).find(|g| *g != group && rule.forward.serves(*g))?;
-                rule.forward = rule.forward.with(group, Weight::Half).with(other, Weight::Half);
-            }
-            Edit::FixedResponse => aws.product.as_mut()?.forward = Forward::Other,
-            Edit::DeleteProduct => aws.product = None,
-            Edit::DeletePreProduct => aws.pre_product = None,
-            Edit::PreProduct(group) => aws.pre_product.as_mut()?.forward = Forward::only(group),
-            Edit::Stranger(group) => {
-                aws.stranger = match aws.stranger {
-                    None => Some(u8::try_from(group).ok()?),
-                    Some(_) => None,
-                };
-            }
-        }
-        for rule in [before.product, before.pre_product].into_iter().flatten() {
-            apply::let_go(aws, rule.forward);
-        }
-        if *aws == before {
-            return None;
-        }
-        state.history.edited(&state.aws);
-        for caller in &mut state.callers {
-            if let Caller::Works(work) = caller {
-                work.glance.outdated = true;
-            }
-        }
-        Some(())
+    fn is_judged(&self, aws: &Aws) -> bool {
+        self.judged_of <= 1 || (crate::quick::hash(aws) >> 20).is_multiple_of(self.judged_of)
     }
 }
 
@@ -332,86 +174,7 @@ impl Model for Account {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.history.broken.is_some() {
-            return;
-        }
-        let (aws, budget) = (&state.aws, &state.budget);
-        let idle = (0..self.callers).any(|c| state.callers[c] == Caller::Idle);
-        if idle && aws.lease.is_none() && budget.calls > 0 {
-            actions.extend(self.menu.iter().map(|ask| Action::Call(*ask)));
-        }
-        for (caller, work) in state.callers.iter().enumerate() {
-            let Caller::Works(work) = work else { continue };
-            let holds = aws.lease.is_some_and(|lease| usize::from(lease.owner) == caller);
-            if budget.crashes > 0 {
-                actions.push(Action::Dies(caller));
-            }
-            let next = work.next();
-            if !holds && self.guarded && matches!(next, Next::Steps | Next::Look | Next::Stage) {
-                actions.push(Action::OutOfTime(caller));
-                continue;
-            }
-            if next != Next::Steps {
-                actions.push(Action::GoesOn(caller));
-                continue;
-            }
-            let Some(stage) = work.plan.script.stages.get(usize::from(work.stage)) else { continue };
-            for (step, what) in stage.steps.iter().enumerate().filter(|(i, _)| work.left & (1 << i) != 0) {
-                let mut how = |how| actions.push(Action::Step { caller, step, how });
-                how(How::Works);
-                let makes = matches!(what, Step::Launch { .. } | Step::CreateGroup { .. });
-                if makes && budget.hidden > 0 {
-                    how(How::Hidden);
-                }
-                if budget.failures > 0 {
-                    how(How::Refused);
-                    if !matches!(what, Step::ReadBack { .. }) {
-                        how(How::AnswerLost);
-                    }
-                    if matches!(what, Step::Launch { .. }) {
-                        how(How::NoCapacity);
-                    }
-                }
-            }
-        }
-        for release in 0..self.releases {
-            for slot in 0..SLOTS {
-                let instance = aws.instances[release][slot];
-                let target = aws.groups[release].and_then(|g| g.targets[slot]);
-                let runs = instance.is_some_and(|i| i.life == Life::Running);
-                if instance.is_some_and(|i| i.life == Life::Pending) {
-                    actions.push(Action::ComesUp { release, slot });
-                }
-                if budget.deaths > 0 && instance.is_some_and(|i| i.life != Life::Terminated) {
-                    actions.push(Action::InstanceDies { release, slot });
-                }
-                match target {
-                    Some(Target::Initial | Target::Sick) if runs && aws.in_a_rule(release) => {
-                        actions.push(Action::Healthy { release, slot });
-                    }
-                    Some(Target::Healthy) if budget.sick > 0 => actions.push(Action::Sick { release, slot }),
-                    Some(Target::Draining) => actions.push(Action::Drained { release, slot }),
-                    _ => {}
-                }
-            }
-            if aws.groups[release].is_some_and(|g| g.held) && !aws.in_a_rule(release) {
-                actions.push(Action::LetGo(release));
-            }
-            if budget.over > 0 && aws.over & (1 << release) == 0 {
-                actions.push(Action::ExecutionOver(release));
-            }
-        }
-        let hidden = aws.instances.iter().flatten().flatten().any(|i| !i.shown);
-        if hidden || aws.groups.iter().flatten().any(|g| !g.shown) {
-            actions.push(Action::Shown);
-        }
-        actions.extend(self.ages.iter().map(|age| Action::Passes(*age)));
-        if budget.edits > 0 {
-            self.edits(state, actions);
-        }
-        if budget.configs > 0 {
-            actions.push(Action::ConfigChanges);
-        }
+        self.may_happen(state, actions);
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
@@ -491,40 +254,7 @@ impl Model for Account {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        macro_rules! promises {
-            ($($promise:ident),* $(,)?) => {
-                vec![$(Property::always(Promise::$promise.words(), |_: &Self, state: &State| {
-                    state.history.broken != Some(Promise::$promise)
-                })),*]
-            };
-        }
-        promises![
-            HealthyWhenSwitched,
-            NothingServedGoes,
-            OneServes,
-            RejectedNeverServesAgain,
-            LateDuplicatesChangeNoTraffic,
-            SettledBeforeDeregistered,
-            DrainedBeforeDeleted,
-            NothingOfOthers,
-            NoMoreInstances,
-            SeenByQa,
-            NoChangeWithoutLease,
-            NeverByInference,
-            TagsBeforeTheRule,
-            RejectionStands,
-            NoTrafficUnasked,
-            GoneStaysGone,
-            EveryCallEnds,
-            NothingLeftBehind,
-            EverybodyTold,
-        ]
-    }
-}
-
-impl Account {
-    fn is_judged(&self, aws: &Aws) -> bool {
-        self.judged_of <= 1 || (crate::quick::hash(aws) >> 20).is_multiple_of(self.judged_of)
+        Promise::properties()
     }
 }
 

@@ -2,8 +2,8 @@
 //! the lease back; it sends no change without a lease that has time left.
 
 use crate::ask::Ask;
+use crate::history::Glance;
 use crate::planner::Memory;
-use crate::promises::Glance;
 use crate::step::Kept;
 
 /// A function under way, or nothing.

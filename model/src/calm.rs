@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
 use crate::aws::{Age, Aws, Forward, GROUPS, HOUR, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Target};
+use crate::history::{Glance, History};
 use crate::planner::{Memory, Planner};
-use crate::promises::{Glance, History, Promise};
+use crate::promises::Promise;
 use crate::quick::{self, Table};
 use crate::step::{End, Step};
 

@@ -5,8 +5,8 @@ use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
 use crate::aws::{Aws, Lease, NEW};
 use crate::calm;
+use crate::history::{Glance, History};
 use crate::planner::Memory;
-use crate::promises::{Glance, History};
 use crate::step::End;
 
 /// How a call is cut off at a step.

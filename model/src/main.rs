@@ -60,7 +60,7 @@ fn run(releases: usize, account: Account, transitions: Option<usize>) -> bool {
 fn broken_plans() -> bool {
     let mut good = true;
     println!("\nPlans broken on purpose, and the shortest history that shows it:");
-    for promise in Promise::ALL {
+    for promise in Promise::ALL.iter().copied() {
         println!("\n{}\n  broken so: {}", promise.words(), Breakage(promise).words());
         match caught(promise) {
             Some(history) => println!("{history}"),

@@ -1,9 +1,10 @@
 //! What is explored: where it begins, who calls, what may happen.
 
-use crate::account::{Account, Budget, menu};
+use crate::account::{Account, menu};
 use crate::ask::{Ask, Verb};
 use crate::aws::{Aws, Forward, RELEASES, Rule, STRANGER};
 use crate::broken::Breakage;
+use crate::happens::Budget;
 
 const ALL_VERBS: [Verb; 8] = [
     Verb::Provision,
@@ -28,7 +29,7 @@ pub fn adopted() -> Aws {
 }
 
 /// The places from which exploration begins.
-pub fn starts(account: &Account, releases: usize) -> Vec<(Aws, crate::promises::History)> {
+pub fn starts(account: &Account, releases: usize) -> Vec<(Aws, crate::history::History)> {
     let [p1, r1, s1] = shipped(0);
     let [p2, r2, s2] = shipped(1);
     let [p3, r3, _] = shipped(2);

@@ -1,9 +1,10 @@
 //! A history, told so that a person can follow it.
 
-use crate::account::{Action, Edit, How, State};
 use crate::apply::rule_name;
 use crate::aws::{Aws, Forward, Instances, Life, RELEASES, SECONDS, STRANGER, Target, Weight, Which};
 use crate::caller::Caller;
+use crate::edits::Edit;
+use crate::happens::{Action, How, State};
 use crate::names;
 use crate::step::{Mark, RuleMark, Step};
 use crate::view;

@@ -2,7 +2,8 @@
 
 use stateright::Model;
 
-use crate::account::{Account, Action, State};
+use crate::account::Account;
+use crate::happens::{Action, How, State};
 
 /// Follows the numbers from one of the starts: each picks what happens next. Stops where a promise is broken.
 pub fn walk(account: &Account, start: usize, choices: &[u16]) -> Vec<(State, Option<Action>)> {
@@ -23,7 +24,7 @@ pub fn walk(account: &Account, start: usize, choices: &[u16]) -> Vec<(State, Opt
 
 /// Callers go on more often than anything happens to them; else no call would ever come to its end.
 fn pick(actions: &[Action], choice: usize) -> Option<Action> {
-    let goes_on = |a: &&Action| matches!(a, Action::Step { how: crate::account::How::Works, .. } | Action::GoesOn(_));
+    let goes_on = |a: &&Action| matches!(a, Action::Step { how: How::Works, .. } | Action::GoesOn(_));
     let calls = |a: &&Action| matches!(a, Action::Call(_));
     let calm = |a: &&Action| {
         matches!(
