@@ -16,7 +16,7 @@ TARGET := x86_64-unknown-linux-gnu.$(GLIBC)
 export PATH := $(VENV)/bin:$(PATH):/usr/sbin
 export POINTSMAN_VENV := $(VENV)
 
-.PHONY: help build test demo local bench model fuzz deploy clean haproxy
+.PHONY: help build test demo local bench model fuzz faults deploy clean haproxy
 
 help: ## what there is (this)
 	@echo "make <target>, where <target> is one of"
@@ -44,6 +44,9 @@ model: ## every call cut off anywhere, in every order: the plans against a model
 
 fuzz: ## any events, parameters, configs, tags and texts: 10 million inputs, none panics, each has its answer
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p fuzz
+
+faults: build ## the real binaries, each call of AWS cut off in every way, and two and three at once: the same end
+	@cd $(ROOT) && $(CARGO) run --quiet --locked -p faults
 
 deploy: build $(VENV)/sam/.stamp ## into the AWS account that your environment names (DEPLOY="--guided" for sam's questions)
 	@cd $(ROOT) && $(SAM) validate --lint && $(SAM) build && $(SAM) deploy $(DEPLOY)
