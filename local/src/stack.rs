@@ -21,10 +21,12 @@ use crate::trouble::{Result, Trouble, While};
 use crate::uploads;
 
 mod drive;
+mod fork;
 mod hooks;
 mod options;
 
 pub use drive::{Approval, PATIENCE};
+pub use fork::Fork;
 pub use options::{Options, Servers};
 
 /// Everything, running. It stops when it is dropped.

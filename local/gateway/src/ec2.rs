@@ -25,6 +25,15 @@ pub(crate) struct Ec2 {
 }
 
 impl Ec2 {
+    /// The same memory for a copy of the account.
+    pub(crate) fn fork(&self) -> Self {
+        let copy = Self::default();
+        copy_of(&self.launches, &copy.launches);
+        copy_of(&self.launched, &copy.launched);
+        copy_of(&self.exist, &copy.exist);
+        copy
+    }
+
     /// Answers a call as AWS would.
     pub(crate) async fn answer(
         &self,
@@ -78,6 +87,12 @@ impl Ec2 {
 
     fn is_younger(&self, instance: &str, than: Duration) -> bool {
         !than.is_zero() && self.age(instance).is_some_and(|age| age < than)
+    }
+}
+
+fn copy_of<T: Clone>(from: &Mutex<T>, to: &Mutex<T>) {
+    if let (Ok(from), Ok(mut to)) = (from.lock(), to.lock()) {
+        to.clone_from(&from);
     }
 }
 

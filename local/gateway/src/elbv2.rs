@@ -24,6 +24,11 @@ pub(crate) struct Elbv2 {
 }
 
 impl Elbv2 {
+    /// The same memory for a copy of the account; who uses what is read anew.
+    pub(crate) fn fork(&self) -> Self {
+        Self { draining: self.draining.fork(), ..Self::default() }
+    }
+
     /// Answers a call as AWS would.
     pub(crate) async fn answer(
         &self,

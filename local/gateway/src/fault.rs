@@ -62,13 +62,17 @@ impl fmt::Debug for What {
     }
 }
 
+/// Says whether a fault meets a call.
+pub type Test = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
+
 /// Which calls a fault meets, and which of them in turn.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rule {
     caller: Option<String>,
     service: Option<String>,
     action: Option<String>,
     resource: Option<String>,
+    test: Option<Test>,
     skip: u32,
     times: Option<u32>,
     what: What,
@@ -78,7 +82,7 @@ impl Rule {
     /// Makes a rule for every call; the other methods narrow it.
     #[must_use]
     pub fn new(what: What) -> Self {
-        Self { caller: None, service: None, action: None, resource: None, skip: 0, times: None, what }
+        Self { caller: None, service: None, action: None, resource: None, test: None, skip: 0, times: None, what }
     }
 
     /// A subnet whose zone has no capacity: `RunInstances` there fails with `InsufficientInstanceCapacity`.
@@ -121,6 +125,13 @@ impl Rule {
         self
     }
 
+    /// Only calls of which this is so.
+    #[must_use]
+    pub fn when(mut self, test: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
+        self.test = Some(Arc::new(test));
+        self
+    }
+
     /// Lets the first `calls` that match pass.
     #[must_use]
     pub fn skip(mut self, calls: u32) -> Self {
@@ -141,6 +152,15 @@ impl Rule {
             && is(&self.service, &request.service)
             && is(&self.action, &request.action)
             && self.resource.as_deref().is_none_or(|part| request.resources.iter().any(|name| name.contains(part)))
+            && self.test.as_ref().is_none_or(|test| test(request))
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { caller, service, action, resource, test, skip, times, what } = self;
+        let test = test.as_ref().map(|_| "a test");
+        write!(f, "{what:?} for {caller:?} {service:?} {action:?} {resource:?} {test:?}, from {skip}, {times:?} times")
     }
 }
 

@@ -39,7 +39,7 @@ pub use aws::{Aws, AwsError};
 pub use fault::{Faults, Rule, RuleId, What};
 pub use health::{Health, State, Target, TargetHealth};
 pub use message::{BoxFuture, Request, Response};
-pub use moto::{Moto, MotoError};
+pub use moto::{Fork, Moto, MotoError};
 pub use mount::Handler;
 pub use protocol::Protocol;
 pub use record::{Call, Mark, Record};

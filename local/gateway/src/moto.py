@@ -1,6 +1,9 @@
 """Serves moto as `moto_server` does, but keeps connections, sends at once, and ends with whoever started it."""
 
+import ctypes
+import gc
 import os
+import signal
 import socketserver
 import sys
 import threading
@@ -34,17 +37,36 @@ def add_tags(backend, resource_arns, tags):
         backend.tagging_service.tag_resource(arn, tags)
 
 
-def until_abandoned():
-    sys.stdin.buffer.read()  # Ends when the starter closes its side, or dies.
-    os._exit(0)
+def serve(socket_server):
+    os.environ["MOTO_PORT"] = str(socket_server.port)
+    print(socket_server.port, os.getpid(), flush=True)
+    socket_server.serve_forever()
+
+
+def new_server():
+    return make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)
+
+
+def fork():
+    gc.freeze()  # The collector leaves what both have alone, so that it stays shared memory.
+    if os.fork() != 0:
+        return
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with this process.
+    server.socket.close()
+    serve(new_server())
+
+
+def follow_orders():
+    for _ in sys.stdin.buffer:
+        fork()  # Each line asks for a copy of all that is here, on a port of its own.
+    os._exit(0)  # The starter closed its side, or died.
 
 
 ELBv2Backend.add_tags = add_tags
 socketserver.TCPServer.request_queue_size = 512
 application = DomainDispatcherApplication(create_backend_app)
 application.debug = True
-server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)
-os.environ["MOTO_PORT"] = str(server.port)
-threading.Thread(target=until_abandoned, daemon=True).start()
-print(server.port, flush=True)
-server.serve_forever()
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Copies that were killed leave nothing to be waited for.
+server = new_server()
+threading.Thread(target=follow_orders, daemon=True).start()
+serve(server)

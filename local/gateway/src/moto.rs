@@ -7,8 +7,10 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
 
 /// How long moto may take to start on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,6 +28,8 @@ pub enum MotoError {
     Ended { python: PathBuf, said: String },
     #[error("moto did not serve within {} s", START_TIMEOUT.as_secs())]
     Late,
+    #[error("moto made no copy of itself. It said: {said}")]
+    NoFork { said: String },
 }
 
 /// How much of what moto says is kept.
@@ -40,8 +44,41 @@ type Log = Arc<Mutex<VecDeque<String>>>;
 pub struct Moto {
     url: String,
     log: Log,
+    orders: tokio::sync::Mutex<Orders>,
     // Dropping it kills the process (`kill_on_drop`); its standard input, which it watches, closes with it.
     _child: Child,
+}
+
+/// How moto is asked for copies of itself, and says where they serve.
+#[derive(Debug)]
+struct Orders {
+    stdin: ChildStdin,
+    /// Port and process id.
+    forks: mpsc::UnboundedReceiver<(u16, i32)>,
+}
+
+/// A copy of a moto, with all that it held when it was made. It ends when this is dropped, and with the first one.
+#[derive(Debug)]
+pub struct Fork {
+    url: String,
+    process: Option<Pid>,
+}
+
+impl Fork {
+    /// Where it serves.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Fork {
+    fn drop(&mut self) {
+        if let Some(process) = self.process {
+            // One that has ended already is no error.
+            let _ = kill_process(process, Signal::KILL);
+        }
+    }
 }
 
 impl Moto {
@@ -66,23 +103,36 @@ impl Moto {
         let log = Log::default();
         // Both pipes are read to their ends: a full or closed one would fail moto's calls.
         let errors = child.stderr.take().map(|stderr| tokio::spawn(keep(stderr, Arc::clone(&log))));
-        let mut lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        let port = match &mut lines {
-            Some(lines) => tokio::time::timeout(START_TIMEOUT, lines.next_line()).await.map_err(|_| MotoError::Late)?,
-            None => Ok(None),
-        };
-        let port = port.ok().flatten().and_then(|line| line.trim().parse::<u16>().ok());
-        let Some(port) = port else {
+        let (announce, mut forks) = mpsc::unbounded_channel();
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(listen(stdout, announce, Arc::clone(&log)));
+        }
+        let served = tokio::time::timeout(START_TIMEOUT, forks.recv()).await.map_err(|_| MotoError::Late)?;
+        let (Some((port, _)), Some(stdin)) = (served, child.stdin.take()) else {
             let _ = child.kill().await;
             if let Some(errors) = errors {
                 let _ = errors.await;
             }
             return Err(MotoError::Ended { python, said: said(&log) });
         };
-        if let Some(lines) = lines {
-            tokio::spawn(keep(lines.into_inner(), Arc::clone(&log)));
-        }
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), log, _child: child })
+        let orders = tokio::sync::Mutex::new(Orders { stdin, forks });
+        Ok(Self { url: url_of(port), log, orders, _child: child })
+    }
+
+    /// Makes a copy of it that goes its own way. Nothing may be under way meanwhile: the copy would never end it.
+    ///
+    /// # Errors
+    ///
+    /// Where it makes none.
+    pub async fn fork(&self) -> Result<Fork, MotoError> {
+        let mut orders = self.orders.lock().await;
+        let made = async {
+            orders.stdin.write_all(b"fork\n").await.ok()?;
+            orders.forks.recv().await
+        };
+        let made = tokio::time::timeout(START_TIMEOUT, made).await.ok().flatten();
+        let (port, process) = made.ok_or_else(|| MotoError::NoFork { said: said(&self.log) })?;
+        Ok(Fork { url: url_of(port), process: Pid::from_raw(process) })
     }
 
     /// Where it serves.
@@ -98,15 +148,36 @@ impl Moto {
     }
 }
 
+fn url_of(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// Reads where it, and its copies, serve; all else is kept as what it said.
+async fn listen(stdout: impl AsyncRead + Unpin, announce: mpsc::UnboundedSender<(u16, i32)>, log: Log) {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let served = line.split_once(' ').and_then(|(port, process)| Some((port.parse().ok()?, process.parse().ok()?)));
+        match served {
+            // Nobody who waits is left where it cannot be sent.
+            Some(served) => drop(announce.send(served)),
+            None => note(&log, line),
+        }
+    }
+}
+
 async fn keep(pipe: impl AsyncRead + Unpin, log: Log) {
     let mut lines = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if let Ok(mut log) = log.lock() {
-            if log.len() == LOG_LINES_MAX {
-                log.pop_front();
-            }
-            log.push_back(line);
+        note(&log, line);
+    }
+}
+
+fn note(log: &Log, line: String) {
+    if let Ok(mut log) = log.lock() {
+        if log.len() == LOG_LINES_MAX {
+            log.pop_front();
         }
+        log.push_back(line);
     }
 }
 

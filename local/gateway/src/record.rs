@@ -53,6 +53,7 @@ pub struct Mark(u64);
 #[derive(Debug, Default)]
 struct Calls {
     last: u64,
+    under_way: usize,
     calls: Vec<Call>,
 }
 
@@ -83,6 +84,12 @@ impl Record {
         }
     }
 
+    /// How many calls came in and are not answered yet.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.calls.lock().map_or(0, |calls| calls.under_way)
+    }
+
     /// Marks this moment.
     #[must_use]
     pub fn mark(&self) -> Mark {
@@ -107,12 +114,14 @@ impl Record {
     pub(crate) fn next_number(&self) -> u64 {
         self.calls.lock().map_or(0, |mut calls| {
             calls.last += 1;
+            calls.under_way += 1;
             calls.last
         })
     }
 
     pub(crate) fn add(&self, call: Call) {
         if let Ok(mut calls) = self.calls.lock() {
+            calls.under_way = calls.under_way.saturating_sub(1);
             calls.calls.push(call.clone());
         }
         // Nobody listening is not an error.

@@ -25,7 +25,7 @@ use crate::forward::Upstream;
 use crate::handle::{End, Shared};
 use crate::mount::{Handler, Mounts};
 use crate::route53::Route53;
-use crate::{Aws, Call, Faults, Health, Record, Settings, request};
+use crate::{Aws, Call, Faults, Fork, Health, Record, Settings, request};
 
 /// A running gateway. It stops when it is dropped.
 pub struct Gateway {
@@ -41,9 +41,7 @@ impl Gateway {
     ///
     /// Where no port can be had.
     pub async fn start(moto_url: &str) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             upstream: Upstream::new(moto_url),
             mounts: Mounts::default(),
             record: Record::default(),
@@ -54,7 +52,37 @@ impl Gateway {
             elbv2: Elbv2::default(),
             route53: Route53::default(),
             items: tokio::sync::Mutex::default(),
-        });
+        };
+        Self::serve(shared).await
+    }
+
+    /// Starts a gateway in front of a copy of this one's moto: it remembers what this one does of AWS, and shares its
+    /// health and settings. It has a record of its own, no faults, and nothing mounted.
+    ///
+    /// # Errors
+    ///
+    /// Where no port can be had.
+    pub async fn fork(&self, moto: &Fork) -> io::Result<Self> {
+        let shared = Shared {
+            upstream: Upstream::new(moto.url()),
+            mounts: Mounts::default(),
+            record: Record::default(),
+            health: self.shared.health.clone(),
+            faults: Faults::default(),
+            settings: self.shared.settings.clone(),
+            ec2: self.shared.ec2.fork(),
+            elbv2: self.shared.elbv2.fork(),
+            // What it remembers are changes that are under way.
+            route53: Route53::default(),
+            items: tokio::sync::Mutex::default(),
+        };
+        Self::serve(shared).await
+    }
+
+    async fn serve(shared: Shared) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let shared = Arc::new(shared);
         let server = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { url, shared, server })
     }

@@ -14,6 +14,7 @@ use crate::{Request, Response};
 const SERVICE: &str = "elasticloadbalancing";
 
 /// A target that was deregistered and still ends its requests.
+#[derive(Clone)]
 struct Leaving {
     target: Target,
     until: Instant,
@@ -28,6 +29,12 @@ pub(super) struct Draining {
 }
 
 impl Draining {
+    pub(super) fn fork(&self) -> Self {
+        let leaving = self.leaving.lock().map(|leaving| leaving.clone()).unwrap_or_default();
+        let groups = self.groups.lock().map(|groups| groups.clone()).unwrap_or_default();
+        Self { leaving: Mutex::new(leaving), groups: Mutex::new(groups) }
+    }
+
     fn start(&self, target: Target, delay: Duration) {
         if let Ok(mut leaving) = self.leaving.lock() {
             leaving.retain(|other| other.target != target);
