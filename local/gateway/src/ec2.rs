@@ -41,13 +41,9 @@ impl Ec2 {
         moto: &Upstream,
         settings: &Settings,
     ) -> Result<Response, AwsError> {
-        if let Some(late) = self.not_seen_yet(request, settings) {
-            return Ok(late);
-        }
         let _alone = if request::mutates(request) { Some(self.changes.lock().await) } else { None };
         match request.action.as_str() {
             "RunInstances" => self.run_instances(request, moto).await,
-            "DescribeInstances" => self.describe_instances(request, moto, settings).await,
             "DescribeInstanceStatus" => self.describe_instance_status(request, moto, settings).await,
             "CreateTags" => instances::create_tags(request, moto).await,
             "AssociateAddress" => addresses::associate(request, moto).await,

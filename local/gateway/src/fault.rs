@@ -43,6 +43,14 @@ impl What {
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self::Error { status, code: code.to_owned(), message: message.to_owned() }
     }
+
+    /// Whether AWS does not do what was called.
+    pub(crate) fn refuses(&self) -> bool {
+        match self {
+            Self::Throttle | Self::AccessDenied | Self::Error { .. } | Self::InternalError | Self::ResetBefore => true,
+            Self::Delay(_) | Self::ResetAfter | Self::Before(_) | Self::After(_) | Self::Alter(_) => false,
+        }
+    }
 }
 
 impl fmt::Debug for What {

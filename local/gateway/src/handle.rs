@@ -9,6 +9,8 @@ use crate::elbv2::Elbv2;
 use crate::fault::{self, Faults, What};
 use crate::forward::Upstream;
 use crate::health::Health;
+use crate::late::Late;
+use crate::limits::Limits;
 use crate::mount::Mounts;
 use crate::record::{Call, Record};
 use crate::request;
@@ -25,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) faults: Faults,
     pub(crate) settings: Settings,
+    pub(crate) limits: Limits,
+    pub(crate) late: Late,
     pub(crate) ec2: Ec2,
     pub(crate) elbv2: Elbv2,
     pub(crate) route53: Route53,
@@ -43,12 +47,19 @@ impl Shared {
     pub(crate) async fn handle(&self, request: Request) -> End {
         let number = self.record.next_number();
         let (at, start) = (SystemTime::now(), Instant::now());
-        let strikes = self.faults.strike(&request);
+        let mut strikes = self.faults.strike(&request);
+        // What is throttled counts for no limit.
+        let limit = if strikes.iter().any(What::refuses) { None } else { self.limits.exceeded(&request) };
+        if limit.is_some() {
+            strikes.push(What::Throttle);
+        }
         let end = self.end(&request, &strikes).await;
         let (answer, cut) = match &end {
             End::Answer(response) => (Some(response), false),
             End::Reset(response) => (response.as_ref(), true),
         };
+        let operation = request.header("amz-sdk-invocation-id").unwrap_or_default().to_owned();
+        let attempt = attempt(&request);
         self.record.add(Call {
             number,
             at,
@@ -64,6 +75,9 @@ impl Shared {
             cut,
             fault: (!strikes.is_empty())
                 .then(|| strikes.iter().map(|what| format!("{what:?}")).collect::<Vec<_>>().join(", ")),
+            limit,
+            operation,
+            attempt,
         });
         end
     }
@@ -105,6 +119,26 @@ impl Shared {
         if let Some(handler) = self.mounts.find(&request.service) {
             return handler(request.clone()).await;
         }
+        if !self.settings.any_lag() {
+            return self.corrected(request).await;
+        }
+        let mut view = self.late.view(&self.settings);
+        if let Some(refusal) = view.refusal(request) {
+            return refusal;
+        }
+        let before = self.late.before(request, &self.upstream, &self.settings).await;
+        let response = self.corrected(request).await;
+        if !response.status.is_success() {
+            return response;
+        }
+        if let Some(before) = before {
+            self.late.note(request, &response, before, &self.settings);
+        }
+        view.shown(request, response)
+    }
+
+    /// What AWS answers by what there is.
+    async fn corrected(&self, request: &Request) -> Response {
         let corrected = match request.service.as_str() {
             "ec2" => self.ec2_answer(request).await,
             "elasticloadbalancing" => self.elbv2.answer(request, &self.upstream, &self.health).await,
@@ -146,4 +180,10 @@ impl Shared {
         }
         Ok(response)
     }
+}
+
+/// Reads `attempt=2; max=3`.
+fn attempt(request: &Request) -> u32 {
+    let said = request.header("amz-sdk-request").unwrap_or_default();
+    said.split("; ").find_map(|part| part.strip_prefix("attempt=")?.parse().ok()).unwrap_or(1)
 }

@@ -36,6 +36,11 @@ pub struct Call {
     pub cut: bool,
     /// The fault that was injected, in words.
     pub fault: Option<String>,
+    /// The limit that it would have exceeded: it was throttled.
+    pub limit: Option<String>,
+    /// What an SDK names an operation by, and which of its attempts this is; 1 where the caller does not say.
+    pub operation: String,
+    pub attempt: u32,
 }
 
 impl Call {

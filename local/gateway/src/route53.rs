@@ -1,6 +1,7 @@
 //! Route 53 as AWS has it: a batch is checked against what is there, and a change takes its time.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -23,10 +24,16 @@ pub(crate) struct Route53 {
 
 /// What tells a record set from the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub(crate) struct Key {
     name: String,
     kind: String,
     set_identifier: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.name, self.kind, self.set_identifier)
+    }
 }
 
 impl Route53 {
@@ -182,7 +189,7 @@ fn normalise(change: &mut Element) {
     }
 }
 
-fn key(record: &Element) -> Key {
+pub(crate) fn key(record: &Element) -> Key {
     Key {
         name: record.text_of("Name").trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*"),
         kind: record.text_of("Type").to_owned(),

@@ -23,9 +23,10 @@ use crate::ec2::Ec2;
 use crate::elbv2::Elbv2;
 use crate::forward::Upstream;
 use crate::handle::{End, Shared};
+use crate::late::Late;
 use crate::mount::{Handler, Mounts};
 use crate::route53::Route53;
-use crate::{Aws, Call, Faults, Fork, Health, Record, Settings, request};
+use crate::{Aws, Call, Faults, Fork, Health, Limits, Record, Settings, request};
 
 /// A running gateway. It stops when it is dropped.
 pub struct Gateway {
@@ -48,6 +49,8 @@ impl Gateway {
             health: Health::default(),
             faults: Faults::default(),
             settings: Settings::default(),
+            limits: Limits::default(),
+            late: Late::default(),
             ec2: Ec2::default(),
             elbv2: Elbv2::default(),
             route53: Route53::default(),
@@ -70,6 +73,8 @@ impl Gateway {
             health: self.shared.health.clone(),
             faults: Faults::default(),
             settings: self.shared.settings.clone(),
+            limits: Limits::default(),
+            late: Late::default(),
             ec2: self.shared.ec2.fork(),
             elbv2: self.shared.elbv2.fork(),
             // What it remembers are changes that are under way.
@@ -132,6 +137,12 @@ impl Gateway {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// How often AWS lets the account call.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// A small client of this gateway that signs with the given access key id.

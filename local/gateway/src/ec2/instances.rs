@@ -1,4 +1,4 @@
-//! Instances that are new: seen late, still initializing; and tags of instances that are not there.
+//! Instances that are new and still initializing; and tags of instances that are not there.
 
 use super::{Ec2, list};
 use crate::aws::AwsError;
@@ -8,39 +8,6 @@ use crate::xml::Element;
 use crate::{Request, Response};
 
 impl Ec2 {
-    /// Refuses a call that names an instance too young to be seen everywhere.
-    pub(super) fn not_seen_yet(&self, request: &Request, settings: &Settings) -> Option<Response> {
-        let late = settings.instances_seen_late();
-        if late.is_zero() {
-            return None;
-        }
-        let instance = request.resources.iter().find(|id| id.starts_with("i-") && self.is_younger(id, late))?;
-        Some(no_such_instance(request, instance))
-    }
-
-    pub(super) async fn describe_instances(
-        &self,
-        request: &Request,
-        moto: &Upstream,
-        settings: &Settings,
-    ) -> Result<Response, AwsError> {
-        let response = moto.send(request).await;
-        let late = settings.instances_seen_late();
-        if late.is_zero() || !response.status.is_success() {
-            return Ok(response);
-        }
-        Ok(response.changed(|answer| {
-            if let Some(reservations) = answer.find_mut("reservationSet") {
-                for reservation in &mut reservations.children {
-                    if let Some(instances) = reservation.find_mut("instancesSet") {
-                        instances.children.retain(|instance| !self.is_younger(instance.text_of("instanceId"), late));
-                    }
-                }
-                reservations.children.retain(|reservation| !reservation.items("instancesSet").is_empty());
-            }
-        }))
-    }
-
     pub(super) async fn describe_instance_status(
         &self,
         request: &Request,
@@ -48,15 +15,14 @@ impl Ec2 {
         settings: &Settings,
     ) -> Result<Response, AwsError> {
         let response = moto.send(request).await;
-        let (late, initializing) = (settings.instances_seen_late(), settings.status_initializing());
-        if (late.is_zero() && initializing.is_zero()) || !response.status.is_success() {
+        let initializing = settings.status_initializing();
+        if initializing.is_zero() || !response.status.is_success() {
             return Ok(response);
         }
         Ok(response.changed(|answer| {
             let Some(statuses) = answer.find_mut("instanceStatusSet") else {
                 return;
             };
-            statuses.children.retain(|status| !self.is_younger(status.text_of("instanceId"), late));
             for status in &mut statuses.children {
                 if self.is_younger(status.text_of("instanceId"), initializing) {
                     for check in ["instanceStatus", "systemStatus"] {
@@ -98,8 +64,4 @@ pub(super) async fn create_tags(request: &Request, moto: &Upstream) -> Result<Re
         }
     }
     Ok(moto.send(request).await)
-}
-
-fn no_such_instance(request: &Request, id: &str) -> Response {
-    Response::error(request, 400, "InvalidInstanceID.NotFound", &format!("The instance ID '{id}' does not exist"))
 }

@@ -55,7 +55,7 @@ async fn what_does_not_exist_is_refused() {
 }
 
 #[tokio::test]
-async fn a_new_instance_is_initializing_and_seen_late() {
+async fn a_new_instance_is_initializing() {
     let stage = stage().await;
     let settings = stage.gateway.settings();
     let instance = stage.instance().await;
@@ -64,12 +64,6 @@ async fn a_new_instance_is_initializing_and_seen_late() {
     assert!(state().await.contains(&"ok".to_owned()));
     settings.set_status_initializing(Duration::from_secs(3600));
     assert!(state().await.iter().all(|status| status == "initializing"));
-
-    settings.set_instances_seen_late(Duration::from_secs(3600));
-    assert_eq!(stage.refused("ec2", "DescribeInstances", &named).await, "InvalidInstanceID.NotFound");
-    assert_eq!(texts(&stage.ec2("DescribeInstances", &[]).await, "instanceId"), [""; 0]);
-    settings.set_instances_seen_late(Duration::ZERO);
-    assert_eq!(texts(&stage.ec2("DescribeInstances", &[]).await, "instanceId")[0], instance);
 }
 
 #[tokio::test]

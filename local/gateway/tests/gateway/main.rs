@@ -6,6 +6,8 @@ mod ec2;
 mod elbv2;
 mod faults;
 mod forwarding;
+mod late;
+mod limits;
 mod route53;
 mod stage;
 mod target_health;

@@ -8,7 +8,7 @@ use crate::stage::{Stage, stage, texts};
 
 const API: &str = "/2013-04-01";
 
-async fn zone(stage: &Stage) -> String {
+pub async fn zone(stage: &Stage) -> String {
     let body = "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
                 <Name>corp.internal</Name><CallerReference>1</CallerReference></CreateHostedZoneRequest>";
     let made = stage.aws.rest("route53", Method::POST, &format!("{API}/hostedzone"), &[], body).await.unwrap();
@@ -17,7 +17,7 @@ async fn zone(stage: &Stage) -> String {
 }
 
 /// Changes A records, each `(action, name, address)`; answers the XML, or the error code.
-async fn change(stage: &Stage, zone: &str, changes: &[(&str, &str, &str)]) -> Result<String, String> {
+pub async fn change(stage: &Stage, zone: &str, changes: &[(&str, &str, &str)]) -> Result<String, String> {
     let changes: String = changes
         .iter()
         .map(|(action, name, address)| {
@@ -39,7 +39,7 @@ async fn change(stage: &Stage, zone: &str, changes: &[(&str, &str, &str)]) -> Re
     }
 }
 
-async fn addresses(stage: &Stage, zone: &str) -> Vec<String> {
+pub async fn addresses(stage: &Stage, zone: &str) -> Vec<String> {
     let path = format!("{API}/hostedzone/{zone}/rrset");
     let answer = stage.aws.rest("route53", Method::GET, &path, &[], "").await.unwrap();
     texts(std::str::from_utf8(&answer.body).unwrap(), "Value")
