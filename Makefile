@@ -42,8 +42,9 @@ bench: build ## start-up, call times, memory, size and API calls, beside a boto3
 model: ## every call cut off anywhere, in every order: the plans against a model of AWS, some 13 million states
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p model
 
-fuzz: ## any events, parameters, configs, tags and texts: 10 million inputs, none panics, each has its answer
+fuzz: build ## any events, configs, tags and texts by the million, then the real binaries: no panic, always an answer
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p fuzz
+	@cd $(ROOT) && $(CARGO) run --quiet --locked -p binaries
 
 faults: build ## the real binaries, each call of AWS cut off in every way, and two and three at once: the same end
 	@cd $(ROOT) && $(CARGO) run --quiet --locked -p faults

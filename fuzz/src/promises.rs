@@ -159,6 +159,13 @@ impl<'s> State<'s> {
         let of =
             |rule: &&Rule| which.is_none_or(|which| rule.tags.get(tags::RULE).is_some_and(|t| t == which.as_str()));
         let rule = self.rules.get(arn).filter(|rule| self.is_ours(&rule.tags)).filter(of);
+        // Whatever somebody wrote on it: what stands where customers' requests are matched is theirs.
+        let customers = rule.filter(|rule| rule.priority == self.scene.service.product.priority);
+        promise(
+            which != Some(WhichRule::PreProduct) || customers.is_none(),
+            "the customers' rule is never QA's",
+            || format!("{rule:?}"),
+        )?;
         rule.ok_or_else(|| Broken { promise: "only rules that are ours are changed", how: arn.to_string() })
     }
 

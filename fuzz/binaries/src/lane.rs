@@ -239,10 +239,10 @@ impl Lane {
         let mut rule = Rule::new(What::Alter(Arc::new(hook))).caller(&function.to_uppercase());
         if c.chance(70) {
             if let Some(action) = c.pick(actions) {
-                rule = rule.action(action).skip(c.below(3));
+                rule = rule.action(action).skip(c.below(2));
             }
         } else {
-            rule = rule.skip(c.below(25));
+            rule = rule.skip(c.below(12));
         }
         // Some for good, most once or twice: the SDK tries again what it cannot read.
         let times = *c.pick(&[1, 1, 2, 3, 1_000]).unwrap_or(&1);
