@@ -1,10 +1,11 @@
 //! The model that is checked: the account, its callers, and what comes of whatever happens.
 
+use serde_json::{Value, json};
 use stateright::{Model, Property};
 
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
-use crate::aws::{Age, Aws, HOUR, Lease, Life, NOBODY, RELEASES, Target};
+use crate::aws::{Age, Aws, HOUR, Lease, Life, NOBODY, RELEASES, Sight, Target};
 use crate::broken::Breakage;
 use crate::caller::{Caller, Next, Work};
 use crate::calm::Outlooks;
@@ -48,9 +49,16 @@ impl Account {
             count,
             guarded: broken.is_none_or(|b| b.0 != Promise::NoChangeWithoutLease),
             judged_of: 1,
-            planner: Planner::new(count, broken),
+            planner: Planner::new(&json!({ "instance_count": count }), broken),
             outlooks: Outlooks::default(),
         }
+    }
+
+    /// The same with these keys over its config.
+    pub fn configured(mut self, mut keys: Value) -> Self {
+        keys["instance_count"] = json!(self.count);
+        self.planner = Planner::new(&keys, None);
+        self
     }
 
     /// The account after these calls, made one after the other without a fault.
@@ -119,13 +127,18 @@ impl Account {
                 work.memory.no_capacity |= 1 << launch.subnet;
                 Applied::LookAgain
             }
-            How::Works | How::Hidden | How::AnswerLost => {
+            How::Works | How::Hidden | How::Bare | How::AnswerLost => {
                 if let Step::Launch { release, launch } = step
                     && !apply::has_room(&state.aws, *release, *launch)
                 {
                     return None;
                 }
-                let applied = apply::apply(&mut state.aws, step, how != How::Hidden);
+                let sight = match how {
+                    How::Hidden => Sight::Hidden,
+                    How::Bare => Sight::Bare,
+                    _ => Sight::Shown,
+                };
+                let applied = apply::apply(&mut state.aws, step, sight);
                 state.history.watch(&before, &state.aws, work.ask, &work.glance, holds, step, self.count);
                 if how == How::AnswerLost { Applied::Error } else { applied }
             }
@@ -145,11 +158,6 @@ impl Account {
     fn is_judged(&self, aws: &Aws) -> bool {
         self.judged_of <= 1 || (crate::quick::hash(aws) >> 20).is_multiple_of(self.judged_of)
     }
-}
-
-fn shows(aws: &mut Aws) {
-    aws.instances.iter_mut().flatten().flatten().for_each(|i| i.shown = true);
-    aws.groups.iter_mut().flatten().for_each(|g| g.shown = true);
 }
 
 fn ends(state: &mut State, caller: usize) {
@@ -184,8 +192,8 @@ impl Model for Account {
             Action::Call(ask) => {
                 let caller = (0..self.callers).find(|c| last.callers[*c] == Caller::Idle)?;
                 aws.lease = Some(Lease { owner: u8::try_from(caller).ok()?, age: 0 });
-                // Reads lag for seconds; from one call to the next they have caught up.
-                shows(aws);
+                // Reads lag for seconds, and a lease stands until they have caught up with what was made under it.
+                aws.show();
                 if next.budget.calls != u8::MAX {
                     next.budget.calls -= 1;
                 }
@@ -194,7 +202,7 @@ impl Model for Account {
             Action::Step { caller, step, how } => {
                 match how {
                     How::Works => {}
-                    How::Hidden => next.budget.hidden -= 1,
+                    How::Hidden | How::Bare => next.budget.hidden -= 1,
                     How::AnswerLost | How::Refused | How::NoCapacity => next.budget.failures -= 1,
                 }
                 self.carry_out(&mut next, caller, step, how)?;
@@ -225,7 +233,7 @@ impl Model for Account {
                 apply::die(aws, release, slot);
                 next.history.forgets(&last.aws, aws);
             }
-            Action::Shown => shows(aws),
+            Action::Shown => aws.show(),
             Action::LetGo(release) => aws.groups[release].as_mut()?.held = false,
             Action::Edits(edit) => {
                 next.budget.edits -= 1;

@@ -1,6 +1,8 @@
 //! What AWS does with a step.
 
-use crate::aws::{Aws, Forward, Group, Instance, Life, Marks, NEW, Role, Rule, SLOTS, STRANGER, Target, Which, bit};
+use crate::aws::{
+    Aws, Forward, Group, Instance, Life, Marks, NEW, Role, Rule, SLOTS, STRANGER, Sight, Target, Which, bit,
+};
 use crate::step::{Mark, RuleMark, Step};
 
 /// What came of a step.
@@ -15,12 +17,23 @@ pub enum Applied {
 }
 
 /// Carries a step out. What it makes is shown at once, or later.
-pub fn apply(aws: &mut Aws, step: &Step, shown: bool) -> Applied {
+pub fn apply(aws: &mut Aws, step: &Step, sight: Sight) -> Applied {
     match *step {
-        Step::Launch { release, launch } => launch_instances(aws, release, launch, shown),
+        Step::Launch { release, launch } => launch_instances(aws, release, launch, sight),
+        Step::Associate { instance, address } => {
+            let running = |i: &Instance| i.life == Life::Running;
+            let holder = aws.instances.iter().enumerate().find_map(|(release, slots)| {
+                (0..SLOTS).find(|slot| bit(release, *slot) == instance).and_then(|slot| slots[slot])
+            });
+            if aws.addresses[address] != 0 || !holder.is_some_and(|i| running(&i)) {
+                return Applied::LookAgain;
+            }
+            aws.addresses[address] = instance;
+            Applied::Done
+        }
         Step::CreateGroup { release, since } => {
             if aws.groups[release].is_none() {
-                let group = Group { shown, marks: Marks::born(since), targets: [None; SLOTS], held: false };
+                let group = Group { sight, marks: Marks::born(since), targets: [None; SLOTS], held: false };
                 aws.groups[release] = Some(group);
             }
             Applied::Done
@@ -63,7 +76,7 @@ pub fn apply(aws: &mut Aws, step: &Step, shown: bool) -> Applied {
             if aws.rule(which).is_some() || missing(aws, forward) {
                 return Applied::LookAgain;
             }
-            *aws.rule_mut(which) = Some(Rule { forward, ours: true, variant, since, told: 0 });
+            *aws.rule_mut(which) = Some(Rule { sight, forward, ours: true, variant, since, told: 0 });
             Applied::Done
         }
         Step::ModifyRule { which, forward, variant } => {
@@ -150,8 +163,9 @@ pub fn apply(aws: &mut Aws, step: &Step, shown: bool) -> Applied {
     }
 }
 
-/// An instance ends; as a target it answers no more.
+/// An instance ends; as a target it answers no more, and its address is free.
 pub fn die(aws: &mut Aws, release: usize, slot: usize) {
+    aws.addresses.iter_mut().filter(|holder| **holder == bit(release, slot)).for_each(|holder| *holder = 0);
     if let Some(instance) = &mut aws.instances[release][slot] {
         instance.life = Life::Terminated;
     }
@@ -172,14 +186,14 @@ pub fn has_room(aws: &Aws, release: usize, launch: crate::aws::Token) -> bool {
     aws.instances[release].iter().filter(|i| i.is_none()).count() >= usize::from(launch.count)
 }
 
-fn launch_instances(aws: &mut Aws, release: usize, launch: crate::aws::Token, shown: bool) -> Applied {
+fn launch_instances(aws: &mut Aws, release: usize, launch: crate::aws::Token, sight: Sight) -> Applied {
     if aws.tokens[release] & launch.bit() != 0 {
         return Applied::LookAgain;
     }
     aws.tokens[release] |= launch.bit();
     let free = aws.instances[release].iter_mut().filter(|i| i.is_none()).take(usize::from(launch.count));
     for slot in free {
-        *slot = Some(Instance { life: Life::Pending, shown, marks: Marks::born(NEW), launch });
+        *slot = Some(Instance { life: Life::Pending, sight, marks: Marks::born(NEW), launch });
     }
     Applied::Done
 }
@@ -212,6 +226,7 @@ fn write(marks: &mut Marks, mark: Mark) {
         Mark::Told => marks.told = true,
         Mark::Kept => marks.kept = true,
         Mark::Out(age) => marks.out = Some(age),
+        Mark::In => marks.out = None,
     }
 }
 

@@ -52,6 +52,16 @@ impl Marks {
     }
 }
 
+/// What reads show of something that was just made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sight {
+    /// Nothing yet.
+    Hidden,
+    /// Not its tags yet.
+    Bare,
+    Shown,
+}
+
 /// Where an instance is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Life {
@@ -64,8 +74,7 @@ pub enum Life {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Instance {
     pub life: Life,
-    /// Whether reads show it yet.
-    pub shown: bool,
+    pub sight: Sight,
     pub marks: Marks,
     pub launch: Token,
 }
@@ -97,7 +106,7 @@ pub enum Target {
 /// A target group; its targets are the release's instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Group {
-    pub shown: bool,
+    pub sight: Sight,
     pub marks: Marks,
     pub targets: [Option<Target>; SLOTS],
     /// Whether the load balancer has it still, though no rule names it any more.
@@ -161,6 +170,7 @@ impl Forward {
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
+    pub sight: Sight,
     pub forward: Forward,
     pub ours: bool,
     /// Which config its priority and conditions follow.
@@ -204,6 +214,12 @@ pub const NOBODY: u8 = 9;
 /// A set of instances.
 pub type Instances = u16;
 
+/// How many elastic IPs a pool has.
+pub const POOL: usize = 2;
+
+/// The holder of an elastic IP that somebody else uses.
+pub const THEIRS: Instances = Instances::MAX;
+
 /// The bit of an instance.
 pub const fn bit(release: usize, slot: usize) -> Instances {
     1 << (release * SLOTS + slot)
@@ -229,6 +245,8 @@ pub struct Aws {
     pub over: u8,
     /// The config's variant.
     pub config: u8,
+    /// Who holds each elastic IP of the pool, where one is configured: an instance, nobody (0), or [`THEIRS`].
+    pub addresses: [Instances; POOL],
 }
 
 impl Aws {
@@ -245,6 +263,7 @@ impl Aws {
         tokens: [0; RELEASES],
         over: 0,
         config: 0,
+        addresses: [0, THEIRS],
     };
 
     pub fn rule(&self, which: Which) -> Option<&Rule> {
@@ -306,8 +325,22 @@ impl Aws {
         instances.chain(self.groups[release].iter().map(|g| g.marks))
     }
 
+    /// Reads show everything.
+    pub fn show(&mut self) {
+        self.sights().for_each(|sight| *sight = Sight::Shown);
+    }
+
+    /// What reads show of each thing.
+    pub fn sights(&mut self) -> impl Iterator<Item = &mut Sight> {
+        let instances = self.instances.iter_mut().flatten().flatten().map(|i| &mut i.sight);
+        let groups = self.groups.iter_mut().flatten().map(|g| &mut g.sight);
+        let rules = [&mut self.product, &mut self.pre_product].into_iter().flatten().map(|r| &mut r.sight);
+        instances.chain(groups).chain(rules)
+    }
+
     /// Time passes: everything becomes at least so old.
     pub fn pass(&mut self, at_least: Age) {
+        self.show();
         let older = |age: &mut Age| *age = (*age).max(at_least);
         let marks = |marks: &mut Marks| {
             older(&mut marks.since);
@@ -319,13 +352,11 @@ impl Aws {
             }
             if let Some(instance) = slot {
                 marks(&mut instance.marks);
-                instance.shown = true;
             }
         }
         for (release, group) in self.groups.iter_mut().enumerate() {
             let Some(group) = group else { continue };
             marks(&mut group.marks);
-            group.shown = true;
             for (slot, target) in group.targets.iter_mut().enumerate() {
                 // What is gone for an hour is no target any more.
                 if at_least >= HOUR && self.instances[release][slot].is_none() {

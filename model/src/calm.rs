@@ -4,12 +4,15 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
-use crate::aws::{Age, Aws, Forward, GROUPS, HOUR, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Target};
+use crate::aws::{
+    Age, Aws, Forward, GROUPS, HOUR, Instances, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Sight, THEIRS, Target,
+    bit,
+};
 use crate::history::{Glance, History};
 use crate::planner::{Memory, Planner};
 use crate::promises::Promise;
 use crate::quick::{self, Table};
-use crate::step::{End, Step};
+use crate::step::End;
 
 /// How often the runner looks in one call.
 const ROUNDS: usize = 12;
@@ -45,11 +48,10 @@ pub fn call(planner: &Planner, aws: &mut Aws, history: &mut History, ask: Ask, a
             let mut here = false;
             for step in &stage.steps {
                 let before = *aws;
-                let applied = apply::apply(aws, step, true);
+                let applied = apply::apply(aws, step, Sight::Shown);
                 history.watch(&before, aws, ask, &glance, true, step, asked);
                 here |= applied == Applied::LookAgain;
                 failed |= applied == Applied::Error && stage.stop;
-                let _ = matches!(step, Step::Launch { .. });
             }
             if failed {
                 aws.lease = None;
@@ -182,8 +184,7 @@ impl Outlooks {
 
 fn outlook(planner: &Planner, aws: &Aws, menu: &[Ask], asked: u8) -> Outlook {
     let mut shown = *aws;
-    shown.instances.iter_mut().flatten().flatten().for_each(|i| i.shown = true);
-    shown.groups.iter_mut().flatten().for_each(|g| g.shown = true);
+    shown.show();
     let aws = &shown;
     for ask in menu {
         let (mut world, mut history) = (*aws, History::NEW);
@@ -194,6 +195,9 @@ fn outlook(planner: &Planner, aws: &Aws, menu: &[Ask], asked: u8) -> Outlook {
     let (mut world, mut history) = (*aws, History::NEW);
     sweep_up(planner, &mut world, &mut history, asked);
     world.over = (1 << RELEASES) - 1;
+    sweep_up(planner, &mut world, &mut history, asked);
+    // What was kept for a look inside goes when its time is over.
+    calm(&mut world, &mut history, HOUR);
     sweep_up(planner, &mut world, &mut history, asked);
     // One that serves on for want of anything else is told of as that, day by day.
     let serves_on = world.product.is_some_and(|rule| rule.told & 0b10 != 0) || world.told & 0b10 != 0;
@@ -221,6 +225,11 @@ fn is_strange(aws: &Aws) -> bool {
     aws.product.is_some_and(|rule| rule.forward == Forward::Other || rule.forward.serving() != 1)
 }
 
+/// Whether an instance that stands has this bit.
+fn is_held(aws: &Aws, holder: Instances) -> bool {
+    crate::view::all().any(|(r, s)| bit(r, s) == holder && aws.is_alive(r, s))
+}
+
 /// Whether something stands, after the sweeps, that no live release owns.
 fn left_behind(aws: &Aws) -> bool {
     if is_strange(aws) || aws.stranger.is_some() {
@@ -242,5 +251,7 @@ fn left_behind(aws: &Aws) -> bool {
     };
     let stands = (0..RELEASES).any(|r| aws.stands(r) && !owned(r));
     let rule = aws.pre_product.is_some_and(|rule| (0..GROUPS).any(|g| rule.forward.names(g) && !owned(g)));
-    stands || rule || aws.names[1].is_some()
+    let product = (0..RELEASES).any(|r| aws.stands(r)) || aws.product.is_some();
+    let address = aws.addresses.iter().any(|holder| ![0, THEIRS].contains(holder) && !is_held(aws, *holder));
+    stands || rule || address || aws.names[1].is_some() || (aws.names[0].is_some() && !product)
 }

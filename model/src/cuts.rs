@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
-use crate::aws::{Aws, Lease, NEW};
+use crate::aws::{Aws, Lease, NEW, Sight};
 use crate::calm;
 use crate::history::{Glance, History};
 use crate::planner::Memory;
@@ -57,7 +57,7 @@ fn cut_off(account: &Account, aws: &mut Aws, history: &mut History, ask: Ask, at
                         continue;
                     }
                     let before = *aws;
-                    let applied = apply::apply(aws, step, true);
+                    let applied = apply::apply(aws, step, Sight::Shown);
                     history.watch(&before, aws, ask, &glance, true, step, account.count);
                     look_again |= applied == Applied::LookAgain;
                     if here && (matches!(cut, Cut::DiesAfter) || stage.stop) {

@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::ask::Ask;
-use crate::aws::{Age, Aws, Life, SLOTS, Target};
+use crate::aws::{Age, Aws, Life, SLOTS, Sight, Target};
 use crate::caller::{Caller, Next};
 use crate::edits::Edit;
 use crate::history::History;
@@ -48,6 +48,8 @@ pub enum How {
     Works,
     /// It works, and reads do not show it yet.
     Hidden,
+    /// It works, and reads do not show its tags yet.
+    Bare,
     /// It is done, and its answer is lost.
     AnswerLost,
     /// AWS refuses: throttled, denied.
@@ -128,9 +130,12 @@ impl Account {
             for (step, what) in stage.steps.iter().enumerate().filter(|(i, _)| work.left & (1 << i) != 0) {
                 let mut how = |how| actions.push(Action::Step { caller, step, how });
                 how(How::Works);
-                let makes = matches!(what, Step::Launch { .. } | Step::CreateGroup { .. });
-                if makes && budget.hidden > 0 {
+                let tagged = matches!(what, Step::CreateGroup { .. } | Step::CreateRule { .. });
+                if budget.hidden > 0 && (tagged || matches!(what, Step::Launch { .. })) {
                     how(How::Hidden);
+                }
+                if budget.hidden > 0 && tagged {
+                    how(How::Bare);
                 }
                 if budget.failures > 0 {
                     how(How::Refused);
@@ -170,8 +175,8 @@ impl Account {
                 actions.push(Action::ExecutionOver(release));
             }
         }
-        let hidden = aws.instances.iter().flatten().flatten().any(|i| !i.shown);
-        if hidden || aws.groups.iter().flatten().any(|g| !g.shown) {
+        let mut look = *aws;
+        if look.sights().any(|sight| *sight != Sight::Shown) {
             actions.push(Action::Shown);
         }
         actions.extend(self.ages.iter().map(|age| Action::Passes(*age)));

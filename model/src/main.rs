@@ -22,6 +22,10 @@ fn main() -> ExitCode {
             scenarios::two_callers(releases, number(3).and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX))
         }
         Some("faults") => scenarios::faults(releases, None),
+        Some("lag") => scenarios::lag(releases, None),
+        Some("late") => scenarios::late(releases, None),
+        Some("kept") => scenarios::kept(releases),
+        Some("pool") => scenarios::pool(releases),
         Some("people") => scenarios::people(releases, None),
         Some(_) => scenarios::wide(None),
     };

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use domain::config::Service;
-use domain::id::{GroupArn, InstanceId, ReleaseId, RuleArn, ServiceName, SubnetId, group_name};
+use domain::id::{AllocationId, GroupArn, InstanceId, ReleaseId, RuleArn, ServiceName, SubnetId, group_name};
 use domain::time::Time;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::aws::{Age, Instances, RELEASES, SECONDS, SLOTS, STRANGER, Which, bit};
 
@@ -73,6 +73,14 @@ pub fn instance_bit(id: &InstanceId) -> Instances {
     }
 }
 
+pub fn address(index: usize) -> AllocationId {
+    AllocationId::new(format!("eipalloc-{index}"))
+}
+
+pub fn address_index(id: &AllocationId) -> usize {
+    id.as_str().bytes().last().map(|b| usize::from(b.wrapping_sub(b'0'))).unwrap_or_default()
+}
+
 pub fn ip(release: usize, slot: usize) -> String {
     format!("10.0.{release}.{slot}")
 }
@@ -99,17 +107,16 @@ pub const ZONE_NAMES: [&str; 2] = ["web.internal", "pre-web.internal"];
 /// The service's config with one instance a release, in each of its variants: made once.
 pub fn config(variant: u8) -> &'static Service {
     static CONFIGS: OnceLock<[Service; 2]> = OnceLock::new();
-    &CONFIGS.get_or_init(|| [service(0, 1), service(1, 1)])[usize::from(variant & 1)]
+    &CONFIGS.get_or_init(|| [service(0, &json!({})), service(1, &json!({}))])[usize::from(variant & 1)]
 }
 
-/// The service's config, in each of its variants.
+/// The service's config with these keys over it, in each of its variants.
 #[expect(clippy::expect_used, reason = "the config is right, or the model is not")]
-pub fn service(variant: u8, count: u8) -> Service {
-    let config = json!({
+pub fn service(variant: u8, keys: &Value) -> Service {
+    let mut config = json!({
         "subnets": ["subnet-0", "subnet-1"],
         "ami": "ami-0123",
         "instance_type": "t3.small",
-        "instance_count": count,
         "security_groups": ["sg-01"],
         "listener_arn": LISTENER,
         "port": 8080,
@@ -117,6 +124,9 @@ pub fn service(variant: u8, count: u8) -> Service {
         "pre_product": {"priority": 10 + variant, "hosts": [format!("pre.v{variant}.example.com")]},
         "dns": {"zone_id": "Z01", "product": ZONE_NAMES[0], "pre_product": ZONE_NAMES[1]},
     });
+    for (key, value) in keys.as_object().into_iter().flatten() {
+        config[key] = value.clone();
+    }
     let parsed = Service::parse(&service_name(), &config);
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
     parsed.service.expect("a config without problems")

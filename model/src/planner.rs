@@ -8,6 +8,8 @@ use domain::plan::{End as RealEnd, OnFailure, Plan, Step as RealStep};
 use domain::tags::{self, Read, Tags, WhichRule};
 use domain::world::{Weighted, weights_hash};
 
+use serde_json::Value;
+
 use crate::ask::Ask;
 use crate::aws::{Age, Aws, CONCERNS, Forward, Instances, NEW, Role, Token, Weight, Which};
 use crate::broken::Breakage;
@@ -36,10 +38,10 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Plans for releases of so many instances; as they are, or broken.
-    pub fn new(count: u8, broken: Option<Breakage>) -> Self {
+    /// Plans for a service with these keys over its config; as they are, or broken.
+    pub fn new(config: &Value, broken: Option<Breakage>) -> Self {
         Self {
-            services: [names::service(0, count), names::service(1, count)],
+            services: [names::service(0, config), names::service(1, config)],
             broken,
             answers: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
@@ -112,7 +114,9 @@ impl Planner {
                 release: launch.tags.release().and_then(|r| names::release_index(r.as_str())).unwrap_or_default(),
                 launch: token(launch.tags.value(tags::LAUNCH).unwrap_or_default()),
             },
-            RealStep::AssociateAddress { .. } => Step::TouchStranger,
+            RealStep::AssociateAddress { instance, address } => {
+                Step::Associate { instance: names::instance_bit(instance), address: names::address_index(address) }
+            }
             RealStep::CreateGroup(new) => Step::CreateGroup {
                 release: new.tags.release().and_then(|r| names::release_index(r.as_str())).unwrap_or_default(),
                 since: new.tags.since().map_or(NEW, names::age),
@@ -225,8 +229,8 @@ fn mark(tags: &Tags) -> Mark {
         let removed = tags.value(tags::REASON) == Some("the service was removed");
         return Mark::Role { role, since: tags.since().map_or(NEW, names::age), removed };
     }
-    if let Some(out) = tags.value(tags::OUT).and_then(domain::time::Time::parse) {
-        return Mark::Out(names::age(out));
+    if let Some(out) = tags.value(tags::OUT) {
+        return domain::time::Time::parse(out).map_or(Mark::In, |out| Mark::Out(names::age(out)));
     }
     if tags.contains_key(tags::KEPT) { Mark::Kept } else { Mark::Told }
 }

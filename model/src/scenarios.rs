@@ -1,8 +1,10 @@
 //! What is explored: where it begins, who calls, what may happen.
 
+use serde_json::json;
+
 use crate::account::{Account, menu};
 use crate::ask::{Ask, Verb};
-use crate::aws::{Aws, Forward, RELEASES, Rule, STRANGER};
+use crate::aws::{Aws, Forward, RELEASES, Rule, STRANGER, Sight};
 use crate::broken::Breakage;
 use crate::happens::Budget;
 
@@ -24,7 +26,8 @@ fn shipped(release: usize) -> [Ask; 3] {
 
 /// An account whose customers' rule was somebody's before.
 pub fn adopted() -> Aws {
-    let rule = Rule { forward: Forward::only(STRANGER), ours: true, variant: 0, since: None, told: 0 };
+    let rule =
+        Rule { sight: Sight::Shown, forward: Forward::only(STRANGER), ours: true, variant: 0, since: None, told: 0 };
     Aws { product: Some(rule), ..Aws::EMPTY }
 }
 
@@ -77,6 +80,42 @@ pub fn faults(releases: usize, broken: Option<Breakage>) -> Account {
     account.ages = vec![1, 2, 3, 4];
     account.budget =
         Budget { calls: u8::MAX, crashes: 1, failures: 2, deaths: 1, sick: 1, hidden: 1, over: 1, ..Budget::default() };
+    account
+}
+
+/// One caller, and reads that lag behind what was just made, longer than the runner waits for them.
+pub fn lag(releases: usize, broken: Option<Breakage>) -> Account {
+    let mut account = small(releases, broken);
+    account.name = "one caller, a crash, and reads that lag behind";
+    account.budget = Budget { calls: u8::MAX, crashes: 1, hidden: 2, ..Budget::default() };
+    account
+}
+
+/// One caller, whose jobs may have run out of their time.
+pub fn late(releases: usize, broken: Option<Breakage>) -> Account {
+    let mut account = small(releases, broken);
+    account.name = "one caller, a crash, and jobs out of their time";
+    let jobs = [Verb::Provision, Verb::Register, Verb::Promote];
+    let late: Vec<Ask> = account.menu.iter().filter(|ask| jobs.contains(&ask.verb)).copied().collect();
+    account.menu.extend(late.into_iter().map(|ask| Ask { late: true, ..ask }));
+    account
+}
+
+/// One caller; the servers of rejected releases are kept a while, and old releases go.
+pub fn kept(releases: usize) -> Account {
+    let mut account = small(releases, None).configured(json!({ "keep_rejected_seconds": 1_000 }));
+    account.name = "one caller, a crash, rejected servers kept for a look inside";
+    account.ages = vec![1, 2, 3, 4];
+    account
+}
+
+/// One caller, and a pool of elastic IPs with one address for all releases, beside one that is somebody else's.
+pub fn pool(releases: usize) -> Account {
+    let mut account = small(releases, None);
+    account = account.configured(json!({ "elastic_ips": ["eipalloc-0", "eipalloc-1"] }));
+    account.name = "one caller, a crash, and elastic IPs for one release only";
+    account.budget.deaths = 1;
+    account.starts = starts(&account, 1);
     account
 }
 

@@ -13,6 +13,10 @@ pub enum Step {
         release: usize,
         launch: Token,
     },
+    Associate {
+        instance: Instances,
+        address: usize,
+    },
     CreateGroup {
         release: usize,
         since: Age,
@@ -90,10 +94,16 @@ pub enum Step {
 /// Tags to be written on an instance or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
-    Role { role: Role, since: Age, removed: bool },
+    Role {
+        role: Role,
+        since: Age,
+        removed: bool,
+    },
     Told,
     Kept,
     Out(Age),
+    /// It is in a rule again.
+    In,
 }
 
 /// Tags to be written on a rule.

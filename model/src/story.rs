@@ -65,6 +65,7 @@ fn line(before: &State, action: Action, after: &State) -> String {
             let how = match how {
                 How::Works => "",
                 How::Hidden => " (reads do not show it yet)",
+                How::Bare => " (reads do not show its tags yet)",
                 How::AnswerLost => " (done, and the answer is lost)",
                 How::Refused => " (AWS refuses)",
                 How::NoCapacity => " (no capacity)",
@@ -124,6 +125,7 @@ fn mark(mark: Mark) -> String {
         Mark::Told => "told".to_owned(),
         Mark::Kept => "kept".to_owned(),
         Mark::Out(_) => "out of every rule".to_owned(),
+        Mark::In => "in a rule again".to_owned(),
     }
 }
 
@@ -140,6 +142,9 @@ pub fn step(step: &Step) -> String {
             )
         }
         Step::CreateGroup { release, .. } => format!("create group r{}", release + 1),
+        Step::Associate { instance, address } => {
+            format!("give {} to {}", names::address(*address), instances(*instance))
+        }
         Step::Register { group, targets } => format!("register {} in {}", instances(*targets), name(*group)),
         Step::Deregister { group, targets } => format!("deregister {} of {}", instances(*targets), name(*group)),
         Step::DeleteGroup { group } => format!("delete group {}", name(*group)),

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::config::Service;
-use domain::id::SubnetId;
+use domain::id::{AllocationId, SubnetId};
 use domain::tags::{self, Tags, WhichRule};
 use domain::world::{
-    Action, Group, GroupDetails, Health, Image, Instance, InstanceState, LaunchFacts, Listener, Readiness, Record,
-    Rule, Subnet, Target as RealTarget, Weighted, World, weights_hash,
+    Action, Address, Group, GroupDetails, Health, Holder, Image, Instance, InstanceState, LaunchFacts, Listener,
+    Readiness, Record, Rule, Subnet, Target as RealTarget, Weighted, World, weights_hash,
 };
 
 use crate::ask::{Ask, Verb};
-use crate::aws::{Aws, CONCERNS, Forward, Life, Marks, RELEASES, Role, SLOTS, STRANGER, Target, Weight, Which, bit};
+use crate::aws::{
+    Aws, CONCERNS, Forward, Instances, Life, Marks, RELEASES, Role, SLOTS, STRANGER, Sight, THEIRS, Target, Weight,
+    Which, bit,
+};
 use crate::names;
 
 /// The role as the domain has it.
@@ -30,15 +33,24 @@ pub fn visible(aws: &Aws) -> Aws {
     seen.lease = None;
     seen.tokens = [0; RELEASES];
     for instance in seen.instances.iter_mut().flatten() {
-        if instance.is_some_and(|i| !i.shown) {
+        // Instances are found by their tags.
+        if instance.is_some_and(|i| i.sight != Sight::Shown) {
             *instance = None;
         }
     }
-    // A hidden group that a rule names is found through the rule.
-    seen.groups.iter_mut().flatten().for_each(|found| found.shown = true);
-    for (release, group) in aws.groups.iter().enumerate() {
-        if group.is_some_and(|g| !g.shown) && !aws.in_a_rule(release) {
-            seen.groups[release] = None;
+    for rule in [&mut seen.product, &mut seen.pre_product] {
+        if rule.is_some_and(|r| r.sight == Sight::Hidden) {
+            *rule = None;
+        }
+    }
+    for release in 0..RELEASES {
+        let found = seen.in_a_rule(release);
+        if let Some(group) = seen.groups[release].as_mut().filter(|g| g.sight == Sight::Hidden) {
+            // A hidden group that a rule names is found through the rule.
+            group.sight = Sight::Shown;
+            if !found {
+                seen.groups[release] = None;
+            }
         }
     }
     seen
@@ -98,7 +110,7 @@ pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity:
         rules,
         groups,
         instances,
-        addresses: Vec::new(),
+        addresses: service.elastic_ips.iter().zip(seen.addresses).map(|(id, holder)| address(id, holder)).collect(),
         names: records.filter_map(|(name, ips)| Some(((*name).to_owned(), record(ips?)))).collect(),
         launch: launch.then(launch_facts),
         no_capacity: subnets().filter(|(i, _)| no_capacity & (1 << i) != 0).map(|(_, s)| (s, "none".into())).collect(),
@@ -117,6 +129,12 @@ pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity:
 /// Every instance there can be.
 pub fn all() -> impl Iterator<Item = (usize, usize)> {
     (0..RELEASES).flat_map(|r| (0..SLOTS).map(move |s| (r, s)))
+}
+
+fn address(id: &AllocationId, holder: Instances) -> Address {
+    let instance = all().find(|(r, s)| bit(*r, *s) == holder).map(|(r, s)| Holder::Instance(names::instance(r, s)));
+    let holder = if holder == THEIRS { Some(Holder::Other("eni-theirs".to_owned())) } else { instance };
+    Address { id: id.clone(), ip: format!("198.51.100.{}", names::address_index(id)), holder }
 }
 
 fn subnets() -> impl Iterator<Item = (u8, SubnetId)> {
@@ -166,8 +184,14 @@ fn rule(seen: &Aws, which: Which) -> Option<Rule> {
         Which::Product => (&config.product, WhichRule::Product),
         Which::PreProduct => (&config.pre_product, WhichRule::PreProduct),
     };
-    let mut tags = if rule.ours { tags::rule_tags(&names::service_name(), real, &Tags::new()) } else { Tags::new() };
-    if let Some((age, about)) = rule.since {
+    let mut tags = if rule.sight == Sight::Bare {
+        Tags::new()
+    } else if rule.ours {
+        tags::rule_tags(&names::service_name(), real, &Tags::new())
+    } else {
+        Tags::new()
+    };
+    if let Some((age, about)) = rule.since.filter(|_| rule.sight == Sight::Shown) {
         let hash = weights_hash(&forward(about));
         tags.insert(tags::SINCE.into(), tags::weights_since(names::time(age), &hash));
     }
@@ -255,7 +279,7 @@ fn group(seen: &Aws, release: usize, service: &Service, details: bool) -> Option
     let details = details || !behind;
     Some(Group {
         arn: names::group(release),
-        tags: mark_tags(release, group.marks, service),
+        tags: if group.sight == Sight::Bare { Tags::new() } else { mark_tags(release, group.marks, service) },
         details: details.then(|| GroupDetails {
             protocol: "HTTP".into(),
             port: 8080,

@@ -84,6 +84,11 @@ impl History {
             }
             Step::TouchStranger => self.breaks(Promise::NothingOfOthers),
             Step::TellRejected { release } => self.past[release].told = true,
+            Step::Associate { instance, address } => {
+                if ![0, instance].contains(&before.addresses[address]) {
+                    self.breaks(Promise::NothingOfOthers);
+                }
+            }
             Step::CreateGroup { .. }
             | Step::ReadBack { .. }
             | Step::ChangeName { .. }
@@ -291,7 +296,7 @@ impl History {
                 }
             }
             Mark::Kept => self.past[release].kept = true,
-            Mark::Told | Mark::Out(_) => {}
+            Mark::Told | Mark::Out(_) | Mark::In => {}
         }
     }
 }
