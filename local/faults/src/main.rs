@@ -2,18 +2,56 @@
 
 use std::process::ExitCode;
 
-const USAGE: &str = "faults             all of it
-faults points [FILTER…]    each call of AWS cut off in every way: scenario × fault
+use faults::points::{self, Wanted};
+use faults::scenario::SCENARIOS;
+use local::Result;
+use tokio::signal::unix::{SignalKind, signal};
+
+const USAGE: &str = "faults                     all of it
+faults points [FILTER…]    each call of AWS cut off in every way; a point's name has all FILTERs in it
 faults together [ROUNDS]   two and three calls at the same time";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] | ["points" | "together", ..] => ExitCode::SUCCESS,
-        _ => {
-            eprintln!("{USAGE}");
-            ExitCode::from(2)
+    let work = async {
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => try_points(&[]).await,
+            ["points", filters @ ..] => try_points(filters).await,
+            _ => {
+                eprintln!("{USAGE}");
+                Ok(ExitCode::from(2))
+            }
         }
+    };
+    // Being stopped drops everything: whatever was started ends with it.
+    let end = tokio::select! {
+        end = work => end,
+        () = stopped() => Ok(ExitCode::from(130)),
+    };
+    end.unwrap_or_else(|trouble| {
+        eprintln!("{trouble}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn stopped() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
+}
+
+async fn try_points(filters: &[&str]) -> Result<ExitCode> {
+    let wanted = Wanted { filters: filters.iter().map(|&filter| filter.to_owned()).collect(), every: 1 };
+    let report = points::try_all(SCENARIOS, &wanted, |line| println!("{line}")).await?;
+    print!("{}", report.table());
+    for failed in &report.failed {
+        println!("\n{failed}");
+    }
+    Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
