@@ -7,7 +7,7 @@ use domain::request::Request;
 use domain::tags::{self, Role, Tags};
 
 use crate::go::{self, Together};
-use crate::promote::{refuse_rejected, wait_for_any_promotion};
+use crate::promote::{refuse_rejected, taken, wait_for_any_promotion};
 use crate::standing::{Standing, Traffic, Who};
 use crate::told;
 
@@ -15,6 +15,9 @@ use crate::told;
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     if let Some(plan) = refuse_rejected(standing, release) {
         return plan;
+    }
+    if let Some((rule, _)) = standing.untagged_rule() {
+        return Plan::only(End::Refuse(taken(standing, rule)));
     }
     match standing.traffic(release) {
         Traffic::All => {}

@@ -109,7 +109,7 @@ fn not_healthy_enough(standing: &Standing<'_>, request: &Request, release: &Rele
         return None;
     }
     let mut missing = format!("{healthy} of {wanted} are healthy");
-    for why in rejection::not_healthy(standing, release) {
+    for why in rejection::not_healthy(standing, release).into_iter().chain(rejection::not_targets(standing, release)) {
         missing.push_str(&format!("; {why}"));
     }
     Some(wait_for_health(standing, request, release, missing))
@@ -139,7 +139,8 @@ fn in_the_way<'a>(standing: &Standing<'a>) -> Option<&'a Rule> {
     standing.world.rules.iter().find(at_priority)
 }
 
-fn taken(standing: &Standing<'_>, rule: &Rule) -> Refusal {
+/// The refusal where the product rule's priority is not ours.
+pub fn taken(standing: &Standing<'_>, rule: &Rule) -> Refusal {
     let service = &standing.service.name;
     Refusal::PriorityTaken {
         which: WhichRule::Product,

@@ -10,7 +10,7 @@ use domain::world::{Action, Group, Health, Listener, Rule, Weighted};
 use crate::mend::ALL;
 use crate::promote::{refuse_rejected, wait_for_health, wait_for_promotion, wanted_conditions};
 use crate::provision::outputs;
-use crate::standing::{Release, Standing, Traffic, Who};
+use crate::standing::{ProductRule, Release, Standing, Traffic, Who};
 
 /// Plans a register of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
@@ -23,6 +23,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         Traffic::NotInRule => {}
     }
     match standing.role_by_tags(release) {
+        // Where somebody deleted the product rule, promote makes it again, of what QA can see healthy.
+        Some(Role::Product) if matches!(standing.product, ProductRule::None) => {}
         Some(Role::Product) => return Plan::only(End::Done(untouched(standing, release))),
         Some(Role::Retired) => return retired(standing, release),
         Some(Role::PreProduct | Role::Rejected) | None => {}
@@ -83,9 +85,12 @@ fn group<'a>(standing: &Standing<'a>, release: &ReleaseId, found: &Release<'a>) 
     let Some(group) = found.group else {
         return match standing.world.groups.iter().find(|group| group.arn.name() == name) {
             None => Ok(None),
-            Some(stranger) => {
-                Err(Refusal::GroupNotOurs { service: service.name.clone(), name, group: stranger.arn.clone() })
-            }
+            Some(stranger) => Err(Refusal::GroupNotOurs {
+                service: service.name.clone(),
+                release: release.clone(),
+                name,
+                group: stranger.arn.clone(),
+            }),
         };
     };
     match &group.details {
@@ -207,8 +212,9 @@ fn retired(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
 }
 
 fn untouched(standing: &Standing<'_>, release: &ReleaseId) -> Done {
-    let mut done =
-        Done { headline: format!("release {release} serves customers already: no rule is touched"), ..Done::default() };
+    let how =
+        if standing.traffic(release) == Traffic::NotInRule { "is tagged product" } else { "serves customers already" };
+    let mut done = Done { headline: format!("release {release} {how}: no rule is touched"), ..Done::default() };
     if let Some(found) = standing.releases.get(release) {
         outputs(&mut done, release, found);
     }

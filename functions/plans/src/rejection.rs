@@ -57,6 +57,19 @@ fn next(reason: &str) -> &'static str {
     }
 }
 
+/// Servers that somebody took out of their group, a sentence each.
+pub fn not_targets(standing: &Standing<'_>, release: &ReleaseId) -> Vec<String> {
+    let Some(found) = standing.releases.get(release) else { return Vec::new() };
+    let Some((group, targets)) = found.group.and_then(|group| Some((group, group.targets.as_ref()?))) else {
+        return Vec::new();
+    };
+    found
+        .running()
+        .filter(|instance| targets.iter().all(|target| target.instance != instance.id))
+        .map(|instance| format!("{} is no target of its group {}: register it there", instance.id, group.arn.name()))
+        .collect()
+}
+
 /// What is wrong with a release's targets, a sentence each. That no rule names them any more is not.
 pub fn not_healthy(standing: &Standing<'_>, release: &ReleaseId) -> Vec<String> {
     let targets = standing.releases.get(release).and_then(|r| r.group).and_then(|g| g.targets.as_ref());

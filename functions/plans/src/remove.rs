@@ -7,7 +7,7 @@ use domain::request::Request;
 use domain::tags::WhichRule;
 
 use crate::go::{self, Together};
-use crate::promote::wait_for_any_promotion;
+use crate::promote::{taken, wait_for_any_promotion};
 use crate::standing::{Standing, Traffic};
 use crate::{mend, names, told};
 
@@ -18,6 +18,9 @@ pub const REASON: &str = "the service was removed";
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     if let Some(plan) = wait_for_any_promotion(standing) {
         return plan;
+    }
+    if let Some((rule, _)) = standing.untagged_rule() {
+        return Plan::only(End::Refuse(taken(standing, rule)));
     }
     let under_way = standing.reason(release).as_deref() == Some(REASON);
     if !under_way && standing.product_release() != Some(release) {

@@ -8,6 +8,7 @@ use domain::tags::{self, Role, WhichRule};
 
 use crate::go::{self, Together};
 use crate::mend;
+use crate::promote::taken;
 use crate::rejection;
 use crate::standing::{Share, Standing, Traffic, Who};
 use crate::told;
@@ -30,6 +31,12 @@ pub fn plan(
     if standing.is_rejected(release) {
         return rejected(standing, request, release, scope);
     }
+    if let Some((rule, releases)) = standing.untagged_rule()
+        && releases.contains(&release)
+    {
+        // Whoever calls must not believe that customers are back.
+        return Plan::only(End::Refuse(taken(standing, rule)));
+    }
     let tagged_so = matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired));
     let was_product = match traffic {
         Traffic::All | Traffic::Zero => true,
@@ -39,6 +46,9 @@ pub fn plan(
     };
     if scope == RollbackScope::UnlessItWasProduct && was_product {
         return nothing(format!("release {release} is or was product: it is left alone"));
+    }
+    if scope == RollbackScope::OnlyProduct && !matches!(traffic, Traffic::All | Traffic::Some) {
+        return nothing(format!("release {release} is not product: it is left alone"));
     }
     match traffic {
         Traffic::All | Traffic::Some => switch_back(standing, request, release, reason),

@@ -106,6 +106,13 @@ impl<'a> Standing<'a> {
         let product = product_rule(service, world)?;
         let mut pre_product: Vec<&Rule> =
             world.rules.iter().filter(|rule| is_our(rule, service, WhichRule::PreProduct)).collect();
+        if let Some((rule, found)) = strange_pre_product(service, &product, &pre_product, &releases) {
+            return Err(Refusal::StrangePreProductRule {
+                service: service.name.clone(),
+                rule: rule.arn.clone(),
+                found: found.to_owned(),
+            });
+        }
         pre_product.sort_by_key(|rule| (rule.priority != service.pre_product.priority, rule.priority));
         Ok(Self { service, world, now, product, pre_product, releases })
     }
@@ -272,6 +279,16 @@ impl<'a> Standing<'a> {
         Some(rule.tags.value(tags::SINCE).and_then(|v| tags::read_weights_since(v, &hash)).unwrap_or(self.now))
     }
 
+    /// A rule at product's priority that is not tagged ours and forwards to groups of ours: it may be the product rule,
+    /// which somebody took the tags from. And the releases of those groups.
+    pub fn untagged_rule(&self) -> Option<(&'a Rule, Vec<&ReleaseId>)> {
+        let ProductRule::Taken(rule) = &self.product else { return None };
+        let Action::Forward(forward) = &rule.action else { return None };
+        let named = |found: &Release<'_>| found.group.is_some_and(|group| forward.iter().any(|w| w.group == group.arn));
+        let releases: Vec<&ReleaseId> = self.releases.iter().filter(|(_, r)| named(r)).map(|(id, _)| id).collect();
+        (!releases.is_empty()).then_some((rule, releases))
+    }
+
     /// Whether a rule names this group: one of ours, or any other that was seen, for ours may have lost its tags.
     pub fn in_a_rule(&self, group: &GroupArn) -> bool {
         self.world.rules.iter().any(|rule| match &rule.action {
@@ -339,6 +356,39 @@ fn product_rule<'a>(service: &'a Service, world: &'a World) -> Result<ProductRul
             Err(Refusal::TwoRules { service: service.name.clone(), which: WhichRule::Product, rules })
         }
     }
+}
+
+/// A rule that is tagged as QA's, and by what it does may be the customers': whoever takes it for QA's takes customers away.
+fn strange_pre_product<'a>(
+    service: &Service,
+    product: &ProductRule<'_>,
+    rules: &[&'a Rule],
+    releases: &BTreeMap<ReleaseId, Release<'_>>,
+) -> Option<(&'a Rule, &'static str)> {
+    let is_product = |tags: &tags::Tags| matches!(tags.role(), Some(Role::Product | Role::Retired));
+    let in_service = |group: &GroupArn| {
+        let of = releases.values().filter_map(|release| release.group).find(|found| found.arn == *group);
+        of.is_some_and(|group| is_product(&group.tags))
+    };
+    rules.iter().find_map(|rule| {
+        let forward = match &rule.action {
+            Action::Forward(forward) => forward.as_slice(),
+            Action::Other(_) => &[],
+        };
+        let no_other = !matches!(product, ProductRule::Ours { .. });
+        if rule.priority == service.product.priority {
+            Some((*rule, "it stands at product's priority"))
+        } else if forward.len() > 1 {
+            Some((*rule, "it forwards to several groups"))
+        } else if no_other
+            && rule.priority != service.pre_product.priority
+            && forward.iter().any(|weighted| in_service(&weighted.group))
+        {
+            Some((*rule, "it forwards to what is product by its tags, while there is no product rule"))
+        } else {
+            None
+        }
+    })
 }
 
 /// The groups of the product rule, or what we never make it do.

@@ -7,6 +7,7 @@ use domain::tags::{self, Role, WhichRule};
 
 use crate::go::Together;
 use crate::mend;
+use crate::promote::taken;
 use crate::rejection;
 use crate::standing::{Standing, Traffic, Who};
 use crate::told::{self, Concern};
@@ -89,7 +90,10 @@ fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
         return None;
     }
     let lines = match &share.who {
-        Who::Release(release) => rejection::not_healthy(standing, release),
+        Who::Release(release) => {
+            let unhealthy = rejection::not_healthy(standing, release).into_iter();
+            unhealthy.chain(rejection::not_targets(standing, release)).collect()
+        }
         Who::Adopted => Vec::new(),
     };
     Some(Concern {
@@ -134,12 +138,17 @@ fn nobody_moves(standing: &Standing<'_>) -> Option<Concern> {
 
 fn product_without_rule(standing: &Standing<'_>) -> Option<Concern> {
     let lost = standing.others(None, Role::Product).find(|id| standing.traffic(id) == Traffic::NotInRule)?;
+    if let Some((rule, _)) = standing.untagged_rule() {
+        return Some(told::strange_rule(taken(standing, rule).to_string()));
+    }
+    let else_what = match standing.product_rule() {
+        Some(_) => "point the product rule at it by hand".to_owned(),
+        None => format!("call register {lost}, then promote {lost}, and the rule is made again"),
+    };
     Some(Concern {
         kind: "product-without-rule",
         headline: format!("{lost} is tagged product, and no product rule names it"),
         lines: vec!["Its servers are left running: nobody retired or rejected it.".to_owned()],
-        next: vec![format!(
-            "If it is to go, call teardown {lost} with {{\"action\":\"rollback\"}}; else promote puts it behind the next release."
-        )],
+        next: vec![format!("If it is to go, call teardown {lost} with {{\"action\":\"rollback\"}}; else {else_what}.")],
     })
 }

@@ -82,18 +82,23 @@ fn read(value: &str) -> Vec<(String, Time)> {
     value.split(' ').filter_map(entry).collect()
 }
 
+/// A rule that somebody has to put right.
+pub fn strange_rule(what: String) -> Concern {
+    Concern {
+        kind: "strange-rule",
+        headline: "the product rule is not as Pointsman makes it".to_owned(),
+        lines: vec![what],
+        next: vec!["Put the rule right; until then no call changes anything of this service.".to_owned()],
+    }
+}
+
 /// The answer while the product rule does what we never do: refused, and where nobody asked, told once a day.
 pub fn refused_daily(request: &Request, service: &Service, world: &World, now: Time, refusal: Refusal) -> Plan {
     let plan = Plan::only(End::Refuse(refusal.clone()));
     if request.verb != Verb::Sweep {
         return plan;
     }
-    let concern = Concern {
-        kind: "strange-rule",
-        headline: "the product rule is not as Pointsman makes it".to_owned(),
-        lines: vec![refusal.to_string()],
-        next: vec!["Put the rule right; until then no call changes anything of this service.".to_owned()],
-    };
+    let concern = strange_rule(refusal.to_string());
     let Refusal::StrangeProductRule { rule, .. } = &refusal else {
         return plan.after(tell(service, world, now, None, vec![concern]));
     };

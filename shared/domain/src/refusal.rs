@@ -17,6 +17,10 @@ pub enum Refusal {
     )]
     StrangeProductRule { service: ServiceName, rule: RuleArn, found: String },
     #[error(
+        "the rule {rule} is tagged pointsman:rule=pre-product, and {found}. Tag it pointsman:rule=product if it is the customers' rule of {service}, else delete it; until then nothing is changed"
+    )]
+    StrangePreProductRule { service: ServiceName, rule: RuleArn, found: String },
+    #[error(
         "release {release} was rejected{}: a new execution is needed (a retry keeps this one's id)",
         because(reason)
     )]
@@ -43,8 +47,10 @@ pub enum Refusal {
     PriorityTaken { which: WhichRule, priority: u32, rule: RuleArn, how: String },
     #[error("target group {group} is for {found}, the config asks for {wanted}: a new release is needed")]
     GroupDiffers { group: String, found: String, wanted: String },
-    #[error("a target group named {name} exists that is not tagged as {service}'s: {group}. Rename or delete it")]
-    GroupNotOurs { service: ServiceName, name: String, group: GroupArn },
+    #[error(
+        "a target group named {name} exists that is not tagged as {service}'s: {group}. Tag it pointsman:service={service} and pointsman:release={release} if it is, else delete it"
+    )]
+    GroupNotOurs { service: ServiceName, release: ReleaseId, name: String, group: GroupArn },
     #[error(
         "QA did not see release {release}: the pre-product rule forwards to {}. Register {release} and have it tried, or promote what was tried",
         or_nothing(seen)
@@ -62,7 +68,7 @@ pub enum Refusal {
     NothingToGoBackTo { release: ReleaseId, why: String },
     #[error("release {release} was kept: its way back is gone. Ship anew")]
     Kept { release: ReleaseId },
-    #[error("release {release} is not product: {} is{}", or_nothing(product), went(reason))]
+    #[error("{}", not_product(release, product, reason))]
     NotProduct { release: ReleaseId, product: Option<String>, reason: Option<String> },
     #[error("{what}")]
     Account { what: String },
@@ -132,6 +138,15 @@ fn way_back(product: &Option<ReleaseId>) -> String {
 
 fn went(reason: &Option<String>) -> String {
     reason.as_ref().map(|reason| format!("; why it went: {reason}")).unwrap_or_default()
+}
+
+fn not_product(release: &ReleaseId, product: &Option<String>, reason: &Option<String>) -> String {
+    if product.as_deref() == Some(release.as_str()) {
+        return format!(
+            "release {release} is tagged product, and no product rule names it: register {release}, then promote it, and the rule is made again"
+        );
+    }
+    format!("release {release} is not product: {} is{}", or_nothing(product), went(reason))
 }
 
 fn or_nothing(what: &Option<String>) -> String {

@@ -52,6 +52,8 @@ pub enum RollbackScope {
     /// An approval or alarm event: until traffic is back. The sweep does the rest, for nobody calls an event again.
     /// A release that was kept is left alone.
     TrafficOnly,
+    /// The event of an approval that nobody answered in time: as before, but only what is product is rolled back.
+    OnlyProduct,
     /// The event of a pipeline execution that failed: as before, but a release that had all of the weight is left alone.
     UnlessItWasProduct,
 }

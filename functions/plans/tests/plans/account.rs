@@ -49,7 +49,7 @@ pub struct Account {
 }
 
 /// An instance.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     pub state: InstanceState,
     pub subnet: SubnetId,

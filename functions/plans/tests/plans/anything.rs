@@ -166,6 +166,61 @@ fn the_product_rule_does_what_we_never_do_the_sweep_tells_once_a_day() {
     assert_eq!(account.later(90_000).call(&sweep()).account.notices.len(), 2);
 }
 
+/// The customers' rule, tagged as QA's by somebody.
+fn mistagged(account: Account) -> Account {
+    let arn = account.rule("product").unwrap().arn.clone();
+    let mut account = account;
+    account.rules.get_mut(&arn).unwrap().tags.insert(tags::RULE.to_owned(), "pre-product".to_owned());
+    account
+}
+
+#[test]
+fn the_customers_rule_is_tagged_as_qas_it_is_not_taken_for_hers() {
+    let two = || world().product("r2").retired("r1").rejected("r0").later(60);
+    let alone = || world().product("r2").rejected("r0").later(60);
+    let moved = serde_json::json!({"product": {"priority": 30, "hosts": ["m.example.com"]}});
+    let cases = [
+        ("beside hers", mistagged(two().pre_product("r3")), "it stands at product's priority"),
+        ("and there is none of hers", mistagged(two()), "it stands at product's priority"),
+        ("it stands elsewhere by now", mistagged(two()).configured(moved.clone()), "it forwards to several groups"),
+        ("it stands elsewhere, to one group", mistagged(alone()).configured(moved), "what is product by its tags"),
+    ];
+    for (why, account, found) in cases {
+        let before = (account.rules.clone(), account.groups.len(), account.paid("r0"));
+        for request in calls("r3").into_iter().chain([remove("r2"), rollback("r2"), register("r2"), rollback("r0")]) {
+            let course = account.clone().call(&request);
+            let Some(End::Refuse(refusal)) = &course.end else {
+                panic!("{why}, {:?}: {}", request.verb, course.story())
+            };
+            assert!(refusal.to_string().contains(found), "{why}: {refusal}");
+            let after = course.account;
+            assert_eq!((after.rules, after.groups.len()), (before.0.clone(), before.1), "{why}, {:?}", request.verb);
+            assert_eq!(after.servers, account.servers, "{why}, {:?}", request.verb);
+        }
+        let told = account.call(&sweep()).account.notices;
+        assert!(told.len() == 1 && told[0].text().contains(found), "{why}: {told:?}");
+    }
+}
+
+#[test]
+fn the_product_rule_lost_its_tags_what_would_take_it_for_gone_is_refused() {
+    let mut account = world().product("r2").retired("r1").pre_product("r3").later(60);
+    let arn = account.rule("product").unwrap().arn.clone();
+    account.rules.get_mut(&arn).unwrap().tags.clear();
+    let events = [RollbackScope::TrafficOnly, RollbackScope::OnlyProduct].map(|scope| event("r2", scope));
+    let calls = [rollback("r2"), rollback("r1"), finish("r2"), remove("r2"), promote("r3")];
+    for request in calls.into_iter().chain(events) {
+        let course = account.clone().call(&request);
+        let refused = matches!(&course.end, Some(End::Refuse(refusal)) if refusal.to_string().contains(arn.as_str()));
+        assert!(refused && course.steps.is_empty(), "{:?}: {}", request.verb, course.story());
+    }
+    let account = account.call(&sweep()).done();
+    assert_eq!(account.notices.len(), 1);
+    assert_eq!(account.notices[0].event, "strange-rule");
+    assert!(account.notices[0].text().contains(arn.as_str()), "{}", account.notices[0].text());
+    assert_eq!((account.paid("r2"), account.paid("r1"), account.paid("r3")), (2, 2, 2));
+}
+
 #[test]
 fn nothing_is_left_to_do_done_and_nothing_is_changed() {
     let account = world().product("r2").retired("r1").pre_product("r3");

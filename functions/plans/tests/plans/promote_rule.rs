@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{finish, promote, rollback, sweep};
+use crate::course::{finish, promote, register, rollback, sweep};
 use crate::explain::explain;
 
 #[test]
@@ -149,4 +149,15 @@ fn the_adopted_rule_gets_the_configured_conditions_with_the_first_switch() {
 fn an_adopted_rule_that_does_not_forward_is_not_switched() {
     let account = adopted().rule_does("product", Action::Other("fixed-response".to_owned()));
     insta::assert_snapshot!(account.call(&promote("r1")).refused(), @"the product rule arn:rule/product/0 of mobile-web does what Pointsman never makes it do: its action is fixed-response. Put it right by hand (forward to groups of mobile-web alone, or to one group without our tags); until then nothing is changed");
+}
+
+#[test]
+fn somebody_deleted_the_product_rule_register_and_promote_make_it_again() {
+    let account = world().product("r2").stands("r1", Role::Retired).without_rule("product").tidy().later(60);
+    let refused = account.clone().call(&finish("r2")).ended();
+    assert!(refused.contains("r2 is tagged product, and no product rule names it: register r2"), "{refused}");
+    // Only what a rule names is health-checked: so QA's comes first.
+    let account = account.call(&register("r2")).done().call(&promote("r2")).done();
+    assert_eq!((account.forwards("product"), account.forwards("pre-product")), ("r2 100".into(), "no rule".into()));
+    assert_eq!((account.role("r2"), account.paid("r2")), ("product".into(), 2));
 }

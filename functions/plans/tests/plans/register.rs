@@ -133,7 +133,7 @@ fn it_was_launched_for_another_port_than_the_config_refused_before_its_group_is_
 fn a_group_of_its_name_is_not_ours_refused() {
     let mut account = world().pre_product("r2").without_rule("pre-product");
     account.groups.values_mut().for_each(|group| group.tags.clear());
-    insta::assert_snapshot!(account.call(&register("r2")).refused(), @"a target group named mobile-web-214e1f73d664 exists that is not tagged as mobile-web's: arn:aws:elasticloadbalancing:targetgroup/mobile-web-214e1f73d664/r2. Rename or delete it");
+    insta::assert_snapshot!(account.call(&register("r2")).refused(), @"a target group named mobile-web-214e1f73d664 exists that is not tagged as mobile-web's: arn:aws:elasticloadbalancing:targetgroup/mobile-web-214e1f73d664/r2. Tag it pointsman:service=mobile-web and pointsman:release=r2 if it is, else delete it");
 }
 
 #[test]

@@ -122,3 +122,13 @@ fn an_event_finds_nothing_to_go_back_to_refused_and_nothing_is_written() {
         assert_eq!(course.account.role("r1"), "product");
     }
 }
+
+#[test]
+fn an_approval_was_not_answered_in_time_only_what_is_product_is_rolled_back() {
+    let account = world().product("r2").retired("r1").pre_product("r3").later(60);
+    for release in ["r1", "r3", "r9"] {
+        ignores(account.clone(), release, RollbackScope::OnlyProduct);
+    }
+    let account = account.call(&event("r2", RollbackScope::OnlyProduct)).done();
+    assert_eq!((account.role("r2"), account.forwards("product")), ("rejected".into(), "r1 100".into()));
+}

@@ -95,7 +95,7 @@ fn a_release_tagged_product_that_no_rule_names_told() {
       Product  m.example.com
 
     What to do next
-      - If it is to go, call teardown r1 with {"action":"rollback"}; else promote puts it behind the next release.
+      - If it is to go, call teardown r1 with {"action":"rollback"}; else point the product rule at it by hand.
     "#);
 }
 
@@ -112,7 +112,7 @@ fn no_rule_at_all_names_product_told_and_remembered_in_the_table() {
       Product  m.example.com
 
     What to do next
-      - If it is to go, call teardown r1 with {"action":"rollback"}; else promote puts it behind the next release.
+      - If it is to go, call teardown r1 with {"action":"rollback"}; else call register r1, then promote r1, and the rule is made again.
     "#);
 }
 

@@ -103,14 +103,17 @@ fn refusals_by_what_the_account_has() {
     let rule = || RuleArn::new("arn:rule/1");
     insta::assert_snapshot!(lines(&[
         Refusal::StrangeProductRule { service: service.clone(), rule: rule(), found: "its action is fixed-response".to_owned() },
+        Refusal::StrangePreProductRule { service: service.clone(), rule: rule(), found: "it forwards to several groups".to_owned() },
         Refusal::TwoRules { service: service.clone(), which: WhichRule::Product, rules: vec![rule(), RuleArn::new("arn:rule/2")] },
         Refusal::PriorityTaken { which: WhichRule::PreProduct, priority: 10, rule: rule(), how: "Move that rule".to_owned() },
         Refusal::PoolTooSmall { release: r("r2"), free: 1, wanted: 2 },
         Refusal::GroupDiffers { group: "mobile-web-0a".to_owned(), found: "HTTP 8080".to_owned(), wanted: "HTTP 9090".to_owned() },
-        Refusal::GroupNotOurs { service, name: "mobile-web-0a".to_owned(), group: GroupArn::new("arn:group/1") },
+        Refusal::GroupNotOurs { service, release: r("r2"), name: "mobile-web-0a".to_owned(), group: GroupArn::new("arn:group/1") },
         Refusal::ListenerChanged { there: ListenerArn::new("arn:listener/1"), configured: ListenerArn::new("arn:listener/2") },
     ]), @"
     the product rule arn:rule/1 of mobile-web does what Pointsman never makes it do: its action is fixed-response. Put it right by hand (forward to groups of mobile-web alone, or to one group without our tags); until then nothing is changed
+
+    the rule arn:rule/1 is tagged pointsman:rule=pre-product, and it forwards to several groups. Tag it pointsman:rule=product if it is the customers' rule of mobile-web, else delete it; until then nothing is changed
 
     two rules of the listener are product rules of mobile-web: arn:rule/1 and arn:rule/2. Delete the one that is not
 
@@ -120,7 +123,7 @@ fn refusals_by_what_the_account_has() {
 
     target group mobile-web-0a is for HTTP 8080, the config asks for HTTP 9090: a new release is needed
 
-    a target group named mobile-web-0a exists that is not tagged as mobile-web's: arn:group/1. Rename or delete it
+    a target group named mobile-web-0a exists that is not tagged as mobile-web's: arn:group/1. Tag it pointsman:service=mobile-web and pointsman:release=r2 if it is, else delete it
 
     product runs behind the listener arn:listener/1, the config names arn:listener/2: remove the service there first, or put the listener back into the config
     ");

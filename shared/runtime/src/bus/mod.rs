@@ -101,15 +101,15 @@ async fn approval_failed(runner: &Runner, deadline: Deadline, approval: &Approva
             Some(OnApprovalTimeout::Rollback) => {
                 acted_on.insert(service);
             }
-            Some(OnApprovalTimeout::Keep) | None => {
-                let why = "nobody answered it in time, and on_approval_timeout is keep";
-                ignored(&format!("{what} ({service})"), why);
-            }
+            Some(OnApprovalTimeout::Keep) | None => {}
         }
+    }
+    if acted_on.is_empty() {
+        return Ok(ignored(&what, "nobody answered it in time, and on_approval_timeout is keep"));
     }
     let verb = Verb::Rollback {
         reason: format!("approval {action} was not answered in time"),
-        scope: RollbackScope::TrafficOnly,
+        scope: RollbackScope::OnlyProduct,
     };
     roll_back(runner, deadline, &what, acted_on, &release, &verb).await
 }
