@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use tokio::task::JoinSet;
@@ -217,6 +217,19 @@ impl Functions {
         self.0.inner.kill_where(serves)
     }
 
+    /// Stops every process that serves a request of this function where it is, as a machine does that gets no time; says how
+    /// many there were. They go on with `thaw`.
+    #[must_use]
+    pub fn freeze_serving(&self, name: &str) -> usize {
+        let serves = |entry: &Entry| entry.serves.as_ref().is_some_and(|(function, _)| function == name);
+        self.0.inner.signal_where(serves, Signal::STOP)
+    }
+
+    /// Lets all processes go on that were stopped.
+    pub fn thaw(&self) {
+        self.0.inner.signal_where(|_| true, Signal::CONT);
+    }
+
     /// Ends the processes that wait for an invocation: the next ones start cold.
     pub fn cool_down(&self) {
         for function in self.0.inner.functions.values() {
@@ -336,9 +349,13 @@ impl Inner {
     }
 
     fn kill_where(&self, wanted: impl Fn(&Entry) -> bool) -> usize {
+        self.signal_where(wanted, Signal::KILL)
+    }
+
+    fn signal_where(&self, wanted: impl Fn(&Entry) -> bool, signal: Signal) -> usize {
         let processes = self.processes();
         let groups = processes.values().filter(|entry| wanted(entry)).map(|entry| entry.group);
-        groups.inspect(|group| process::kill(*group)).count()
+        groups.inspect(|group| process::signal(*group, signal)).count()
     }
 
     fn processes(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {

@@ -223,9 +223,13 @@ impl Drop for Process {
     }
 }
 
-/// Kills a process group with signal 9. One that has ended already is no error.
-pub(crate) fn kill(group: Pid) {
-    let _ = kill_process_group(group, Signal::KILL);
+fn kill(group: Pid) {
+    signal(group, Signal::KILL);
+}
+
+/// Sends a signal to a process group. One that has ended already is no error.
+pub(crate) fn signal(group: Pid, signal: Signal) {
+    let _ = kill_process_group(group, signal);
 }
 
 fn peak_rss_bytes(process: Pid) -> Option<u64> {

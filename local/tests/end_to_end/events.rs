@@ -1,7 +1,9 @@
-//! Events: rejected approvals, approvals that nobody answered, alarms, and what becomes of one that cannot be dealt with.
+//! Events: rejected approvals, approvals that nobody answered, alarms.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use gateway::{Rule, What};
 use lambda::LogLine;
 use local::notices;
 use local::revision::Changes;
@@ -12,8 +14,8 @@ use pipeline::ExecutionStatus;
 use serde_json::{Value, json};
 
 use crate::stage::{
-    SERVICE, calls_since, done, look, pipeline_with, product, quick, says, served, stack, stack_with, teardown,
-    unchanged_since,
+    Person, SERVICE, Service, calls_since, done, ignored, look, pipeline_with, product, quick, says, served, stack,
+    stack_with, teardown, unchanged_since,
 };
 
 /// Ships a release by the pipeline until it is product and waits at `KeepIt`.
@@ -162,7 +164,12 @@ async fn alarm(stack: &Stack, name: &str, state: &str) {
     }
     let parameters = [("AlarmName", name), ("StateValue", state), ("StateReason", "12 of 100 requests failed")];
     aws.query("monitoring", "SetAlarmState", &parameters).await.unwrap();
-    let event = json!({
+    stack.bus().put(&alarm_event(name, state)).unwrap();
+    stack.idle().await.unwrap();
+}
+
+fn alarm_event(name: &str, state: &str) -> Value {
+    json!({
         "source": "aws.cloudwatch",
         "detail-type": "CloudWatch Alarm State Change",
         "resources": [format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}")],
@@ -171,22 +178,37 @@ async fn alarm(stack: &Stack, name: &str, state: &str) {
             "state": {"value": state, "reason": "12 of 100 requests failed"},
             "previousState": {"value": "OK"},
         },
-    });
-    stack.bus().put(&event).unwrap();
-    stack.idle().await.unwrap();
+    })
+}
+
+/// Makes the metric alarms of an answer composite ones, which the simulator does not have: the two lists change names.
+fn composite(_: &gateway::Request, response: gateway::Response) -> gateway::Response {
+    // In CBOR a short text is its length and its bytes.
+    let (metric, composite) = (b"\x6cMetricAlarms".as_slice(), b"\x6fCompositeAlarms".as_slice());
+    let mut body = Vec::new();
+    let mut rest = response.body.as_ref();
+    while let Some(first) = rest.first() {
+        let (found, instead) = match rest {
+            _ if rest.starts_with(metric) => (metric.len(), composite),
+            _ if rest.starts_with(composite) => (composite.len(), metric),
+            _ => (1, std::slice::from_ref(first)),
+        };
+        body.extend_from_slice(instead);
+        rest = &rest[found..];
+    }
+    assert_ne!(body, response.body, "the answer has no alarms");
+    gateway::Response { body: body.into(), ..response }
 }
 
 /// Puts back the time since when the product rule has its weights: times have whole seconds, and a test is faster.
-async fn has_had_its_weight_for_long(stack: &Stack) {
-    let rule = look(stack).await.rule(SERVICE, "product").unwrap().clone();
+async fn has_had_its_weight_for_long(stack: &Stack, service: &str) {
+    has_had_its_weight_since(stack, service, "2020-01-01T00:00:00Z").await;
+}
+
+async fn has_had_its_weight_since(stack: &Stack, service: &str, since: &str) {
+    let rule = look(stack).await.rule(service, "product").unwrap().clone();
     let weights = rule.tag("since").split_once(' ').unwrap().1.to_owned();
-    let since = format!("2020-01-01T00:00:00Z {weights}");
-    let tag = [
-        ("ResourceArns.member.1", rule.arn.as_str()),
-        ("Tags.member.1.Key", "pointsman:since"),
-        ("Tags.member.1.Value", &since),
-    ];
-    stack.aws("CLOCK").query("elasticloadbalancing", "AddTags", &tag).await.unwrap();
+    Person(stack).tag(&rule.arn, "since", &format!("{since} {weights}")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +229,7 @@ async fn an_alarm_of_the_service_rolls_back_and_another_does_not() {
     assert_eq!(served(&stack, SERVICE).await, ["r2"]);
 
     // An alarm counts that went off after the release got its weight.
-    has_had_its_weight_for_long(&stack).await;
+    has_had_its_weight_for_long(&stack, SERVICE).await;
     alarm(&stack, "mobile-5xx", "ALARM").await;
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
     let notice = stack.notices().wait(PATIENCE, |notice| notice.attribute("status") == "attention").await.unwrap();
@@ -217,14 +239,81 @@ async fn an_alarm_of_the_service_rolls_back_and_another_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_fails_three_times_goes_to_the_dead_letters() {
+async fn an_alarm_of_several_services_rolls_back_where_it_is_about_the_release() {
     let stack = stack().await;
-    let event = json!({"nonsense": true});
-    stack.functions().invoke_async("pointsman-teardown", &event).unwrap();
+    let listing = |config: &mut Value| config["alarms"] = json!(["shared", "both"]);
+    let mut all = Vec::new();
+    for (name, number) in [("long", 1), ("moves", 2), ("young", 3), ("waits", 4), ("kept", 5), ("alone", 6)] {
+        all.push(Service::with(&stack, name, number, listing).await);
+    }
+    let [long, moves, young, waits, kept, alone] = all.as_slice() else { panic!() };
+    waits.pre_product("waits-1").await;
+    for service in [long, moves, young, kept, alone] {
+        service.product(&format!("{}-1", service.name)).await;
+    }
+    long.product("long-2").await;
+    moves.pre_product("moves-2").await;
+    let half = [(&*moves.group("moves-1").await.arn, 50), (&*moves.group("moves-2").await.arn, 50)];
+    Person(&stack).forward(&moves.rule("product").await.arn, &half).await;
+    stack.sweep().await.unwrap();
+    kept.done("finish", "kept-1").await;
+    for service in [long, moves, kept, alone] {
+        has_had_its_weight_for_long(&stack, &service.name).await;
+    }
+    has_had_its_weight_since(&stack, "young", "2099-01-01T00:00:00Z").await;
+
+    // Not in ALARM, not in ALARM any more, or unknown: whatever the event says, nothing is changed.
+    let mark = stack.gateway().record().mark();
+    alarm(&stack, "shared", "OK").await;
+    alarm(&stack, "shared", "INSUFFICIENT_DATA").await;
+    for name in ["shared", "both", "payroll"] {
+        assert_eq!(stack.bus().put(&alarm_event(name, "ALARM")).unwrap().len(), 1);
+        stack.idle().await.unwrap();
+    }
+    let lines = ignored(&stack);
+    assert_eq!(lines.len(), 3, "one for each event that is about an alarm that went off: {lines:?}");
+    for (line, why) in lines.iter().zip(["not in ALARM any more", "not in ALARM any more", "no service lists it"]) {
+        says(line, &["alarm ", why]);
+    }
+    unchanged_since(&stack, mark);
+
+    alarm(&stack, "shared", "ALARM").await;
+    let ended = async || {
+        for (service, weights) in [
+            (long, vec![("long-1", 100)]),
+            (moves, vec![("moves-1", 100)]),
+            (young, vec![("young-1", 100)]),
+            (kept, vec![("kept-1", 100)]),
+            (alone, vec![("alone-1", 100)]),
+        ] {
+            let weights: Vec<_> = weights.into_iter().map(|(release, weight)| (release.to_owned(), weight)).collect();
+            assert_eq!(service.weights("product").await, weights, "{}", service.name);
+        }
+    };
+    ended().await;
+    long.is_told(&["long-2 was rejected", "alarm shared", "Product is long-1"]).await;
+    moves.is_told(&["moves-2 was rejected", "alarm shared", "Product is moves-1"]).await;
+    alone.is_told(&["alone-1 cannot be rolled back", "no other release stands"]).await;
+    let lines = ignored(&stack).split_off(3);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for words in [["before the weights", "young-1"], ["no release is product", "shared"], ["kept-1 was kept", "shared"]]
+    {
+        assert!(lines.iter().any(|line| words.iter().all(|word| line.contains(word))), "{words:?}: {lines:?}");
+    }
+
+    // The same event again, late: what is product now got its weight after the alarm.
+    let mark = stack.gateway().record().mark();
+    stack.bus().put(&alarm_event("shared", "ALARM")).unwrap();
     stack.idle().await.unwrap();
-    let letters = notices::receive(&stack.moto(), &stack.account().dead_letters_url).await.unwrap();
-    assert_eq!(
-        letters.iter().map(|letter| serde_json::from_str::<Value>(letter).unwrap()).collect::<Vec<_>>(),
-        [event]
-    );
+    unchanged_since(&stack, mark);
+    ended().await;
+
+    // A composite alarm is one as any other.
+    long.product("long-3").await;
+    has_had_its_weight_for_long(&stack, "long").await;
+    alarm(&stack, "both", "OK").await;
+    stack.gateway().faults().add(Rule::new(What::Alter(Arc::new(composite))).action("DescribeAlarms"));
+    alarm(&stack, "both", "ALARM").await;
+    long.is_told(&["long-3 was rejected", "alarm both"]).await;
+    ended().await;
 }

@@ -1,14 +1,21 @@
 //! What the tests stand on: a stack without servers, releases brought to where a test begins, and looks at what changed.
 
+use std::time::Duration;
+
 use gateway::{Call, Mark};
-use local::costs;
+use lambda::LogLine;
+use local::notices::Notice;
 use local::revision::Changes;
-use local::standing::Standing;
+use local::standing::{Group, Instance, Rule, Standing, Tagged};
 use local::{Options, Stack};
+use local::{costs, xml};
 use pipeline::{ExecutionStatus, Pipeline};
 use serde_json::{Value, json};
 
 pub const SERVICE: &str = "mobile-web";
+
+/// What was published is in the queue by then.
+const SOON: Duration = Duration::from_secs(10);
 
 /// A stack without servers, where nothing settles or drains, and Lambda tries again at once.
 pub async fn stack() -> Stack {
@@ -103,6 +110,18 @@ pub fn unchanged_since(stack: &Stack, mark: Mark) {
     assert!(changes.is_empty(), "{changes:#?}");
 }
 
+/// The lines of teardown's log with this message.
+pub fn log_lines(stack: &Stack, message: &str) -> Vec<Value> {
+    let lines = stack.functions().logs("pointsman-teardown");
+    lines.iter().filter_map(LogLine::json).filter(|line| line["message"] == message).collect()
+}
+
+/// What teardown ignored so far: what it was about, and why.
+pub fn ignored(stack: &Stack) -> Vec<String> {
+    let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    log_lines(stack, "ignored").iter().map(|line| format!("{}: {}", text(line, "event"), text(line, "why"))).collect()
+}
+
 /// Ships a build by a service's own pipeline, which has to fail; answers what the failed actions say.
 pub async fn ship_fails(stack: &Stack, pipeline: &str) -> String {
     let execution = stack.ship(pipeline, "1", &Changes::default()).await.unwrap();
@@ -150,4 +169,215 @@ Resources:
     );
     let pipeline = Pipeline::parse("pipeline.yaml", &template, &local::account::names()).unwrap();
     stack.run_pipeline(pipeline, Vec::new()).await.unwrap();
+}
+
+/// One service of a stack that has several, each with rules, hosts and names of its own: a failure names its case by it.
+pub struct Service<'a> {
+    pub stack: &'a Stack,
+    pub name: String,
+}
+
+impl<'a> Service<'a> {
+    /// Configures a service of two servers without elastic IPs.
+    pub async fn new(stack: &'a Stack, name: &str, number: u32) -> Self {
+        Self::with(stack, name, number, |_| {}).await
+    }
+
+    /// The same with another config.
+    pub async fn with(stack: &'a Stack, name: &str, number: u32, change: impl FnOnce(&mut Value)) -> Self {
+        let mut config = stack.config(name, number).unwrap();
+        quick(&mut config);
+        config["elastic_ips"] = json!([]);
+        change(&mut config);
+        stack.put_service(name, &config).await.unwrap();
+        Self { stack, name: name.to_owned() }
+    }
+
+    /// The same with a first release that is product.
+    pub async fn serving(stack: &'a Stack, name: &str, number: u32, release: &str) -> Self {
+        let service = Self::new(stack, name, number).await;
+        service.product(release).await;
+        service
+    }
+
+    pub async fn pre_product(&self, release: &str) {
+        pre_product(self.stack, &self.name, release).await;
+    }
+
+    pub async fn product(&self, release: &str) {
+        product(self.stack, &self.name, release).await;
+    }
+
+    /// Calls a function, or an action of teardown (`rollback`), until it is done.
+    pub async fn done(&self, what: &str, release: &str) -> Value {
+        let (function, payload) = self.payload(what, release);
+        done(self.stack, function, &payload).await
+    }
+
+    /// Calls a function, or an action of teardown: refused, or failed, with these words.
+    pub async fn refuses(&self, what: &str, release: &str, words: &[&str]) -> Value {
+        let (function, payload) = self.payload(what, release);
+        refuses(self.stack, function, &payload, words).await
+    }
+
+    /// Calls a function once: it has to wait, for these words.
+    pub async fn waits(&self, what: &str, release: &str, words: &[&str]) {
+        let (function, payload) = self.payload(what, release);
+        let answer = self.stack.call(function, &payload).await.unwrap();
+        assert_eq!(status(&answer), "waiting", "{what}: {answer:#}");
+        says(reason(&answer), words);
+    }
+
+    fn payload<'w>(&self, what: &'w str, release: &str) -> (&'w str, Value) {
+        match what {
+            "finish" | "rollback" | "remove" => ("teardown", teardown(&self.name, release, what)),
+            function => (function, ask(&self.name, release)),
+        }
+    }
+
+    /// One of its rules, `product` or `pre-product`.
+    pub async fn rule(&self, which: &str) -> Rule {
+        let standing = look(self.stack).await;
+        standing.rule(&self.name, which).unwrap_or_else(|| panic!("{} has no {which} rule", self.name)).clone()
+    }
+
+    /// The releases and weights of one of its rules.
+    pub async fn weights(&self, which: &str) -> Vec<(String, u32)> {
+        look(self.stack).await.weights(&self.name, which)
+    }
+
+    pub async fn served(&self) -> Vec<String> {
+        served(self.stack, &self.name).await
+    }
+
+    pub async fn group(&self, release: &str) -> Group {
+        let standing = look(self.stack).await;
+        let of_it = |group: &&Group| group.tag("service") == self.name && group.tag("release") == release;
+        standing.groups.iter().find(of_it).unwrap_or_else(|| panic!("{release} has no group")).clone()
+    }
+
+    pub async fn instances(&self, release: &str) -> Vec<Instance> {
+        let of_it = |instance: &Instance| instance.tag("service") == self.name && instance.tag("release") == release;
+        look(self.stack).await.instances.into_iter().filter(of_it).collect()
+    }
+
+    /// What people were told of this service so far.
+    pub fn told(&self) -> Vec<Notice> {
+        let all = self.stack.notices().all();
+        all.into_iter().filter(|notice| notice.attribute("service") == self.name).collect()
+    }
+
+    /// Waits until people were told something with these words.
+    pub async fn is_told(&self, words: &[&str]) {
+        let about = |notice: &Notice| {
+            notice.attribute("service") == self.name && words.iter().all(|word| notice.text().contains(word))
+        };
+        if self.stack.notices().wait(SOON, about).await.is_err() {
+            let told: Vec<String> = self.told().iter().map(Notice::text).collect();
+            panic!("{}: nobody was told {words:?}, but:\n{}", self.name, told.join("\n"));
+        }
+    }
+}
+
+/// A person at the console, or another tool.
+pub struct Person<'a>(pub &'a Stack);
+
+impl Person<'_> {
+    pub async fn elb(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        self.call("elasticloadbalancing", action, parameters).await
+    }
+
+    pub async fn ec2(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        self.call("ec2", action, parameters).await
+    }
+
+    async fn call(&self, service: &str, action: &str, parameters: &[(&str, &str)]) -> String {
+        let answer = self.0.aws("PERSON").query(service, action, parameters).await;
+        answer.unwrap_or_else(|error| panic!("{action} {parameters:?}: {error}"))
+    }
+
+    /// Writes a tag on a rule or a group.
+    pub async fn tag(&self, arn: &str, key: &str, value: &str) {
+        let key = format!("pointsman:{key}");
+        let tag = [("ResourceArns.member.1", arn), ("Tags.member.1.Key", key.as_str()), ("Tags.member.1.Value", value)];
+        self.elb("AddTags", &tag).await;
+    }
+
+    /// Takes tags of ours from a rule or a group.
+    pub async fn untag(&self, arn: &str, keys: &[&str]) {
+        for key in keys {
+            let key = format!("pointsman:{key}");
+            self.elb("RemoveTags", &[("ResourceArns.member.1", arn), ("TagKeys.member.1", &key)]).await;
+        }
+    }
+
+    /// Writes a tag on a server.
+    pub async fn tag_instance(&self, id: &str, key: &str, value: &str) {
+        let key = format!("pointsman:{key}");
+        self.ec2("CreateTags", &[("ResourceId.1", id), ("Tag.1.Key", &key), ("Tag.1.Value", value)]).await;
+    }
+
+    /// Makes a rule forward to these groups, with these weights.
+    pub async fn forward(&self, rule: &str, groups: &[(&str, u32)]) {
+        let parameters = forward_to(groups);
+        let mut parameters: Vec<(&str, &str)> = parameters.iter().map(|(key, value)| (&**key, &**value)).collect();
+        parameters.push(("RuleArn", rule));
+        self.elb("ModifyRule", &parameters).await;
+    }
+
+    /// Makes a rule of a listener, without tags; answers its ARN.
+    pub async fn make_rule(&self, listener: &str, priority: u32, host: &str, groups: &[(&str, u32)]) -> String {
+        let (parameters, priority) = (forward_to(groups), priority.to_string());
+        let mut parameters: Vec<(&str, &str)> = parameters.iter().map(|(key, value)| (&**key, &**value)).collect();
+        parameters.extend([
+            ("ListenerArn", listener),
+            ("Priority", &priority),
+            ("Conditions.member.1.Field", "host-header"),
+            ("Conditions.member.1.HostHeaderConfig.Values.member.1", host),
+        ]);
+        xml::first(&self.elb("CreateRule", &parameters).await, "RuleArn").unwrap()
+    }
+
+    /// Makes a target group; answers its ARN.
+    pub async fn make_group(&self, name: &str) -> String {
+        let vpc = &self.0.account().vpc;
+        let parameters = [("Name", name), ("Protocol", "HTTP"), ("Port", "8080"), ("VpcId", vpc)];
+        xml::first(&self.elb("CreateTargetGroup", &parameters).await, "TargetGroupArn").unwrap()
+    }
+
+    /// Launches a server, without tags; answers its id.
+    pub async fn launch(&self) -> String {
+        let account = self.0.account();
+        let parameters = [
+            ("ImageId", account.ami.as_str()),
+            ("InstanceType", "t3.small"),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("SubnetId", &account.subnets[0].id),
+        ];
+        xml::first(&self.ec2("RunInstances", &parameters).await, "instanceId").unwrap()
+    }
+
+    /// Another listener of the load balancer; answers its ARN.
+    pub async fn make_listener(&self, port: u16) -> String {
+        let port = port.to_string();
+        let parameters = [
+            ("LoadBalancerArn", self.0.account().load_balancer_arn.as_str()),
+            ("Protocol", "HTTP"),
+            ("Port", &port),
+            ("DefaultActions.member.1.Type", "fixed-response"),
+            ("DefaultActions.member.1.FixedResponseConfig.StatusCode", "404"),
+        ];
+        xml::first(&self.elb("CreateListener", &parameters).await, "ListenerArn").unwrap()
+    }
+}
+
+fn forward_to(groups: &[(&str, u32)]) -> Vec<(String, String)> {
+    let list = "Actions.member.1.ForwardConfig.TargetGroups.member";
+    let mut parameters = vec![("Actions.member.1.Type".to_owned(), "forward".to_owned())];
+    for ((group, weight), index) in groups.iter().zip(1..) {
+        parameters.push((format!("{list}.{index}.TargetGroupArn"), (*group).to_owned()));
+        parameters.push((format!("{list}.{index}.Weight"), weight.to_string()));
+    }
+    parameters
 }
