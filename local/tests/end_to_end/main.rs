@@ -12,8 +12,11 @@
 mod adopted;
 mod capacity;
 mod configs;
+mod deadlines;
 mod events;
 mod late;
+mod lateness;
+mod leases;
 mod letters;
 mod people;
 mod refusals;
