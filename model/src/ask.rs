@@ -55,12 +55,11 @@ impl Ask {
         };
         let started = names::time(if self.late { HOUR } else { NEW });
         let is_job = matches!(self.verb, Verb::Provision | Verb::Register | Verb::Promote);
+        let release = (self.verb != Verb::Sweep).then(|| names::release(self.release));
         Request {
-            service: names::service_name(),
-            release: (self.verb != Verb::Sweep).then(|| names::release(self.release)),
-            verb,
             pipeline: Some("web".to_owned()),
             started: is_job.then_some(started),
+            ..Request::new(names::service_name(), release, verb)
         }
     }
 

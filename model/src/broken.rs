@@ -100,7 +100,7 @@ impl Breakage {
             let mut forward = vec![Weighted { group: to.clone(), weight: 100 }];
             forward.extend(weighted.iter().filter(|w| w.group != to).map(|w| Weighted { weight: 0, ..w.clone() }));
             let rule = names::rule(crate::aws::Which::Product);
-            Step::ModifyRule { rule, which: WhichRule::Product, forward, conditions: None }
+            Step::ModifyRule { rule, which: WhichRule::Product, forward, conditions: None, sticky_seconds: None }
         };
         let own = names::group(ask.release);
         match self.0 {

@@ -80,7 +80,12 @@ impl Planner {
         let about: Vec<Forward> = plan.stages.iter().flat_map(|stage| &stage.steps).filter_map(written).collect();
         let about: Vec<Forward> = seen.product.iter().map(|r| r.forward).chain(about).collect();
         let stage = |stage: &domain::plan::Stage| Stage {
-            steps: stage.steps.iter().map(|step| self.step(step, &about)).collect(),
+            steps: stage
+                .steps
+                .iter()
+                .filter(|step| !is_fingerprint(step))
+                .map(|step| self.step(step, &about))
+                .collect(),
             stop: stage.on_failure == OnFailure::Stop,
         };
         let (end, words) = match &plan.end {
@@ -92,7 +97,8 @@ impl Planner {
             RealEnd::Fail(failure) => (End::Fail { told: failure.was_told() }, format!("failed: {failure}")),
         };
         let words: String = words.chars().take(110).collect();
-        Script { stages: plan.stages.iter().map(stage).collect(), end, words }
+        let stages = plan.stages.iter().map(stage).filter(|stage: &Stage| !stage.steps.is_empty()).collect();
+        Script { stages, end, words }
     }
 
     fn variant(&self, priority: u32, which: WhichRule) -> u8 {
@@ -134,7 +140,7 @@ impl Planner {
                 forward: forward(&new.forward),
                 since: new.tags.value(tags::SINCE).and_then(|value| since(value, about)),
             },
-            RealStep::ModifyRule { rule: _, which: rule, forward: to, conditions } => Step::ModifyRule {
+            RealStep::ModifyRule { rule: _, which: rule, forward: to, conditions, .. } => Step::ModifyRule {
                 which: which(*rule),
                 forward: forward(to),
                 variant: conditions.as_ref().map(|c| self.conditions_variant(c)),
@@ -249,4 +255,9 @@ fn concern(kind: &str) -> u8 {
 
 fn kinds(value: &str) -> u8 {
     value.split(' ').filter_map(|entry| entry.split_once('@')).fold(0, |all, (kind, _)| all | 1 << concern(kind))
+}
+
+/// What QA saw is no part of the model: who may promote does not depend on it as long as servers are not replaced.
+fn is_fingerprint(step: &RealStep) -> bool {
+    matches!(step, RealStep::TagGroup { tags, .. } if tags.contains_key(tags::FINGERPRINT))
 }

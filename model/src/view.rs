@@ -122,6 +122,7 @@ pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity:
         } else {
             BTreeMap::new()
         },
+        alarms: BTreeMap::new(),
         told: (0..8).filter(|c| seen.told & (1 << c) != 0).map(|c| (CONCERNS[c].to_owned(), names::NOW)).collect(),
     }
 }

@@ -9,7 +9,7 @@ use domain::tags::{self, Role, Tags};
 use crate::go::{self, Together};
 use crate::promote::{refuse_rejected, taken, wait_for_any_promotion};
 use crate::standing::{Standing, Traffic, Who};
-use crate::told;
+use crate::{told, traffic};
 
 /// Plans a `finish` of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
@@ -20,7 +20,11 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return Plan::only(End::Refuse(taken(standing, rule)));
     }
     match standing.traffic(release) {
-        Traffic::All => {}
+        Traffic::All => {
+            if let Some(wait) = traffic::wait_for_bake(standing, release) {
+                return Plan::only(End::Wait(wait));
+            }
+        }
         Traffic::Some => {
             return wait_for_any_promotion(standing).unwrap_or_else(|| not_product(standing, release));
         }

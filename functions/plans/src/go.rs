@@ -167,6 +167,7 @@ pub fn only(
         which,
         forward: forward.clone(),
         conditions: None,
+        sticky_seconds: None,
     }]));
     stages.push(Stage::stop(vec![Step::ReadBack { rule, which, forward }]));
     stages.push(Stage::follow(vec![since]));

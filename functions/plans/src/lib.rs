@@ -4,6 +4,7 @@
 //! `remove` and `sweep`; what holds for every call is in `mend`, and how a release goes is in `go`.
 
 mod addresses;
+mod fingerprint;
 mod finish;
 mod go;
 mod mend;
@@ -17,6 +18,7 @@ mod rollback;
 mod standing;
 mod sweep;
 mod told;
+mod traffic;
 
 use domain::config::Service;
 use domain::id::RuleArn;
@@ -100,7 +102,7 @@ pub fn scope(verb: &Verb) -> Scope {
         // Its own group's details come with it.
         Verb::Register => Scope { own_group: true, listener: true, ..nothing_more },
         // A release that tags name product is behind no rule where there is none yet.
-        Verb::Promote => Scope { every_group: true, ..nothing_more },
+        Verb::Promote => Scope { every_group: true, alarms: true, ..nothing_more },
         Verb::Finish | Verb::Remove | Verb::Rollback { .. } | Verb::Sweep => {
             Scope { own_group: true, every_group: true, group_details: true, ..nothing_more }
         }

@@ -40,6 +40,7 @@ pub fn urgent(standing: &Standing<'_>, request: &Request) -> Option<Plan> {
                 which: WhichRule::Product,
                 forward: forward.clone(),
                 conditions: None,
+                sticky_seconds: None,
             }],
             vec![Step::ReadBack { rule: rule.arn.clone(), which: WhichRule::Product, forward }],
         ],
@@ -197,8 +198,34 @@ fn tag_all(standing: &Standing<'_>, release: &ReleaseId, tags: &Tags, stands: im
 
 /// Writes on the product rule since when these weights stand: now.
 pub fn tag_weights(rule: domain::id::RuleArn, standing: &Standing<'_>, forward: &[Weighted]) -> Step {
-    let value = tags::weights_since(standing.now, &weights_hash(forward));
+    let hash = weights_hash(forward);
+    // A promotion that goes on from step to step began when its release got the first of its weight.
+    let weighted = |release: &&ReleaseId| {
+        let group = standing.releases.get(*release).and_then(|found| found.group);
+        group.is_some_and(|group| forward.iter().any(|w| w.weight > 0 && w.group == group.arn))
+    };
+    let before = rule_tag(standing, &rule);
+    let begun = standing.releases.keys().filter(weighted).find_map(|id| Some((tags::read_begun(before?, id)?, id)));
+    let value = match begun {
+        Some((begun, release)) => tags::weights_since_begun(standing.now, &hash, begun, release),
+        None => tags::weights_since(standing.now, &hash),
+    };
     Step::TagRule { rule, tags: Tags::from([(tags::SINCE.to_owned(), value)]) }
+}
+
+/// Writes on the product rule that a release got the first of its weight now.
+pub fn tag_begun(
+    rule: domain::id::RuleArn,
+    standing: &Standing<'_>,
+    forward: &[Weighted],
+    release: &ReleaseId,
+) -> Step {
+    let value = tags::weights_since_begun(standing.now, &weights_hash(forward), standing.now, release);
+    Step::TagRule { rule, tags: Tags::from([(tags::SINCE.to_owned(), value)]) }
+}
+
+fn rule_tag<'a>(standing: &Standing<'a>, rule: &domain::id::RuleArn) -> Option<&'a str> {
+    standing.world.rules.iter().find(|found| found.arn == *rule).and_then(|found| found.tags.value(tags::SINCE))
 }
 
 /// Tells the people of a rejected release, and remembers it; nothing, if they were told.

@@ -11,6 +11,8 @@ use crate::mend::{self, ALL};
 use crate::names;
 use crate::rejection;
 use crate::standing::{ProductRule, Share, Standing, Traffic, Who};
+use crate::told::Concern;
+use crate::{fingerprint, traffic};
 
 /// How much longer than their step or bake weights may stand before a promotion counts as left by whoever began it.
 const STUCK_SECONDS: i64 = 600;
@@ -27,21 +29,32 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return plan;
     }
     match traffic {
-        Traffic::All => return already(standing, release),
+        Traffic::All => return watched(standing, request, release),
         Traffic::Zero => return retired(standing, release),
         Traffic::NotInRule if standing.role_by_tags(release) == Some(Role::Retired) => {
             return retired(standing, release);
         }
-        Traffic::Some => {}
+        Traffic::Some => {
+            if let Some(plan) = traffic::stop(standing, request, release) {
+                return plan;
+            }
+            if let Some(wait) = traffic::wait_for_step(standing, release) {
+                return Plan::only(End::Wait(wait)).then(tell(standing, traffic::odd_weights(standing, release)));
+            }
+        }
         Traffic::NotInRule => {
             let seen = standing.pre_product.first().and_then(|rule| standing.forwards_to(rule));
             if seen != Some(release) {
                 let seen = seen.map(ToString::to_string);
                 return Plan::only(End::Refuse(Refusal::NotSeenByQa { release: release.clone(), seen }));
             }
+            let changed = fingerprint::changed(standing, request, release);
+            if let Some(refusal) = changed.or_else(|| traffic::red_before(standing, request, release)) {
+                return Plan::only(End::Refuse(refusal));
+            }
         }
     }
-    if let Some(refusal) = other_listener(standing) {
+    if let Some(refusal) = traffic::missing_alarms(standing).or_else(|| other_listener(standing)) {
         return Plan::only(End::Refuse(refusal));
     }
     // Nobody waits for health where the priority is somebody else's.
@@ -54,7 +67,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     match &standing.product {
         ProductRule::Taken(rule) => Plan::only(End::Refuse(taken(standing, rule))),
         ProductRule::None => first_rule(standing, release),
-        ProductRule::Ours { rule, shares } => switch(standing, release, rule, shares),
+        ProductRule::Ours { rule, shares } => switch(standing, request, release, rule, shares),
     }
 }
 
@@ -69,12 +82,12 @@ pub fn refuse_rejected(standing: &Standing<'_>, release: &ReleaseId) -> Option<P
 
 /// The answer while another release is being promoted: wait, and at last refuse, with the calls that end it.
 pub fn wait_for_promotion(standing: &Standing<'_>, release: &ReleaseId) -> Option<Plan> {
-    if standing.promoting() == Some(release) { None } else { wait_for_any_promotion(standing) }
+    if standing.under_way() == Some(release) { None } else { wait_for_any_promotion(standing) }
 }
 
 /// The answer while any release is being promoted. It does not wait for ever: nobody may be moving the weights.
 pub fn wait_for_any_promotion(standing: &Standing<'_>) -> Option<Plan> {
-    let promoting = standing.promoting()?.clone();
+    let promoting = standing.under_way()?.clone();
     let service = standing.service;
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
     let step = i64::from(service.traffic.step_seconds.max(service.bake_seconds));
@@ -83,6 +96,20 @@ pub fn wait_for_any_promotion(standing: &Standing<'_>) -> Option<Plan> {
     } else {
         End::Wait(WaitFor::Promotion { promoting })
     }))
+}
+
+/// It has all of the weight: watched for as long as it bakes, then done.
+fn watched(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
+    let done = already(standing, release);
+    let Some(wait) = traffic::wait_for_bake(standing, release) else { return done };
+    match traffic::stop(standing, request, release) {
+        Some(plan) => plan,
+        None => Plan { end: End::Wait(wait), ..done },
+    }
+}
+
+fn tell(standing: &Standing<'_>, concern: Option<Concern>) -> Vec<Stage> {
+    crate::told::daily(standing, concern.into_iter().collect())
 }
 
 fn retired(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
@@ -121,7 +148,10 @@ pub fn wait_for_health(standing: &Standing<'_>, request: &Request, release: &Rel
     let limit = standing.service.health_timeout_seconds;
     let check = &standing.service.health_check;
     let made = standing.releases.get(release).and_then(|r| r.group).and_then(|group| group.tags.since());
-    match request.started.or(made) {
+    // From step to step a promotion may take hours: its patience is counted from the end of the step that stands.
+    let step_over = standing.weights_since().filter(|_| standing.promoting() == Some(release));
+    let step_over = step_over.map(|since| since + i64::from(standing.service.traffic.step_seconds));
+    match step_over.or(request.started).or(made) {
         Some(started) if standing.now - started >= i64::from(limit) => End::Fail(Failure::NotHealthy {
             release: release.clone(),
             seconds: i64::from(limit),
@@ -176,15 +206,20 @@ fn first_rule(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
     Plan::new(vec![vec![Step::CreateRule(Box::new(rule))]], End::Look)
 }
 
-/// One `ModifyRule` gives the release all of the weight; what was product stays with 0, the way back.
-fn switch(standing: &Standing<'_>, release: &ReleaseId, rule: &Rule, shares: &[Share<'_>]) -> Plan {
+/// One `ModifyRule` gives the release its next share of the weight, as a rule all of it; what was product stays behind it with
+/// the rest, at last with 0, the way back.
+fn switch(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rule: &Rule, shares: &[Share<'_>]) -> Plan {
     let Some(group) = standing.releases.get(release).and_then(|r| r.group) else { return retired(standing, release) };
     let before = shares.iter().find(|share| {
         share.weight > 0 && share.who != Who::Release(release.clone()) && !mend::is_rejected(standing, share)
     });
-    let mut forward = vec![Weighted { group: group.arn.clone(), weight: ALL }];
-    forward.extend(before.map(|share| Weighted { group: share.group.arn.clone(), weight: 0 }));
     let service = standing.service;
+    let percent = match before {
+        Some(_) => traffic::next_percent(service, traffic::percent(standing, release)),
+        None => ALL,
+    };
+    let mut forward = vec![Weighted { group: group.arn.clone(), weight: percent }];
+    forward.extend(before.map(|share| Weighted { group: share.group.arn.clone(), weight: ALL - percent }));
     let which = WhichRule::Product;
     let mut stages = Vec::new();
     let leaves = shares.iter().filter(|share| !forward.iter().any(|w| w.group == share.group.arn));
@@ -206,9 +241,23 @@ fn switch(standing: &Standing<'_>, release: &ReleaseId, rule: &Rule, shares: &[S
         which,
         forward: forward.clone(),
         conditions,
+        // It ends with the last step: a customer's cookie would outlive a weight of 0.
+        sticky_seconds: service.traffic.stickiness_seconds.filter(|_| percent < ALL),
     }]));
     stages.push(Stage::stop(vec![Step::ReadBack { rule: rule.arn.clone(), which, forward: forward.clone() }]));
-    let mut follow = vec![mend::tag_weights(rule.arn.clone(), standing, &forward)];
+    let begins = standing.traffic(release) != Traffic::Some;
+    let since = if begins && percent < ALL {
+        mend::tag_begun(rule.arn.clone(), standing, &forward, release)
+    } else {
+        mend::tag_weights(rule.arn.clone(), standing, &forward)
+    };
+    let mut follow = vec![since];
+    let despite = traffic::despite(standing, release).filter(|_| begins && request.despite_alarms);
+    let told = tell(standing, despite);
+    if percent < ALL {
+        stages.push(Stage::follow(follow));
+        return Plan { stages, end: End::Look }.after(Vec::new()).then(told);
+    }
     follow.extend(mend::tag_role_anew(standing, release, Role::Product));
     if let Some(Who::Release(before)) = before.map(|share| &share.who) {
         follow.extend(mend::tag_role_anew(standing, before, Role::Retired));
@@ -221,7 +270,10 @@ fn switch(standing: &Standing<'_>, release: &ReleaseId, rule: &Rule, shares: &[S
     follow.extend(names::follow(standing, Some(&Who::Release(release.clone())), false));
     stages.push(Stage::follow(follow));
     let way_back = before.map(|share| share.who.to_string());
-    Plan { stages, end: End::Done(done(standing, release, way_back)) }.after(Vec::new())
+    // What bakes is watched from the next look on.
+    let bakes = service.bake_seconds > 0 && way_back.is_some();
+    let end = if bakes { End::Look } else { End::Done(done(standing, release, way_back)) };
+    Plan { stages, end }.after(Vec::new()).then(told)
 }
 
 /// The configured conditions, where the rule has others.

@@ -7,6 +7,7 @@ use domain::request::Request;
 use domain::tags::{self, Read, Role, WhichRule};
 use domain::world::{Action, Group, Health, Listener, Rule, Weighted};
 
+use crate::fingerprint;
 use crate::mend::ALL;
 use crate::promote::{refuse_rejected, wait_for_health, wait_for_promotion, wanted_conditions};
 use crate::provision::outputs;
@@ -171,7 +172,13 @@ fn with_group(
         }
         return Plan::only(wait_for_health(standing, request, release, missing));
     }
-    Plan::only(End::Done(done(standing, release, found, group)))
+    let fingerprint =
+        fingerprint::tag(standing, release).filter(|tag| group.tags.value(tags::FINGERPRINT) != Some(tag));
+    let steps = fingerprint.map(|value| {
+        let tags = tags::Tags::from([(tags::FINGERPRINT.to_owned(), value)]);
+        Step::TagGroup { group: group.arn.clone(), tags }
+    });
+    Plan::new(vec![steps.into_iter().collect()], End::Done(done(standing, release, found, group))).after(Vec::new())
 }
 
 /// The pre-product rule forwards to the group; its priority and conditions follow the config.
@@ -196,7 +203,7 @@ fn rule_steps(standing: &Standing<'_>, group: &Group, rule: Option<&Rule>) -> Ve
         Action::Other(_) => false,
     };
     if !forwards {
-        steps.push(Step::ModifyRule { rule: rule.arn.clone(), which, forward, conditions });
+        steps.push(Step::ModifyRule { rule: rule.arn.clone(), which, forward, conditions, sticky_seconds: None });
     } else if let Some(conditions) = conditions {
         steps.push(Step::ModifyConditions { rule: rule.arn.clone(), which, conditions });
     }
@@ -246,6 +253,10 @@ fn done(standing: &Standing<'_>, release: &ReleaseId, found: &Release<'_>, group
     done.look
         .push(("Servers".to_owned(), done.outputs.get("PrivateIps").cloned().unwrap_or_default().replace(',', ", ")));
     done.outputs.insert("TargetGroupArn", group.arn.to_string());
+    if let Some(fingerprint) = fingerprint::of(standing, release) {
+        done.look.push(("Fingerprint".to_owned(), fingerprint.clone()));
+        done.outputs.insert("Fingerprint", fingerprint);
+    }
     done.next
         .push("Try it there; then approve it, or reject it and it goes without customers having seen it.".to_owned());
     done

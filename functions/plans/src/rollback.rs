@@ -51,7 +51,10 @@ pub fn plan(
         return nothing(format!("release {release} is not product: it is left alone"));
     }
     match traffic {
-        Traffic::All | Traffic::Some => switch_back(standing, request, release, reason),
+        Traffic::All | Traffic::Some => match switch_back(standing, request, release, reason) {
+            Ok((stages, _)) => Plan { stages, end: End::Look }.after(Vec::new()),
+            Err(refusal) => Plan::only(End::Refuse(refusal)),
+        },
         Traffic::Zero => reject(standing, request, release, reason, Some(no_way_back(standing))),
         Traffic::NotInRule => {
             let was_in_service = standing.role_by_tags(release) == Some(Role::Retired);
@@ -62,19 +65,23 @@ pub fn plan(
 
 /// One `ModifyRule` gives the weight back, and takes the bad group out of the rule: a weight of 0 would keep sticky
 /// clients on it.
-fn switch_back(standing: &Standing<'_>, request: &Request, release: &ReleaseId, reason: &str) -> Plan {
+///
+/// Answers the steps, and what is product then.
+pub fn switch_back(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    reason: &str,
+) -> Result<(Vec<Stage>, Who), Refusal> {
     if standing.has_tag(release, tags::KEPT) {
-        return Plan::only(End::Refuse(Refusal::Kept { release: release.clone() }));
+        return Err(Refusal::Kept { release: release.clone() });
     }
     let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()));
     let (Some((rule, _)), Some(own)) = (standing.product_rule(), own) else {
-        return nothing(format!("release {release} has no weight"));
+        return Err(Refusal::NothingToGoBackTo { release: release.clone(), why: "it has no weight".to_owned() });
     };
     let Some(back) = mend::way_back(standing, own) else {
-        return Plan::only(End::Refuse(Refusal::NothingToGoBackTo {
-            release: release.clone(),
-            why: why_not(standing, own),
-        }));
+        return Err(Refusal::NothingToGoBackTo { release: release.clone(), why: why_not(standing, own) });
     };
     let mut lines = vec![format!("Product is {} again, in one change of the product rule.", back.share.who)];
     if !back.full {
@@ -95,7 +102,7 @@ fn switch_back(standing: &Standing<'_>, request: &Request, release: &ReleaseId, 
         stages.push(Stage::stop(vec![Step::Tell(Box::new(notice))]));
         stages.push(Stage::follow(mend::tag_told(standing, release)));
     }
-    Plan { stages, end: End::Look }.after(Vec::new())
+    Ok((stages, back.share.who.clone()))
 }
 
 fn why_not(standing: &Standing<'_>, own: &Share<'_>) -> String {

@@ -158,6 +158,34 @@ impl<'a> Standing<'a> {
         self.releases.keys().find(|id| share.who == Who::Release((*id).clone()))
     }
 
+    /// The release that bakes, and until when: it has all of the weight, what was there before it still stands behind the rule,
+    /// and it has not been watched for as long as configured. It ends by time, whoever promoted.
+    pub fn baking(&self) -> Option<(&ReleaseId, Time)> {
+        let bake = i64::from(self.service.bake_seconds);
+        let release = self.product_release().filter(|id| bake > 0 && self.traffic(id) == Traffic::All)?;
+        let way_back = |share: &Share<'a>| match &share.who {
+            Who::Release(id) => share.weight == 0 && !self.is_rejected(id),
+            Who::Adopted => share.weight == 0,
+        };
+        if self.is_rejected(release) || self.has_tag(release, tags::KEPT) || !self.shares().iter().any(way_back) {
+            return None;
+        }
+        let until = self.weights_since()? + bake;
+        (until > self.now).then_some((release, until))
+    }
+
+    /// The release whose promotion is under way: it has some of the weight, or bakes.
+    pub fn under_way(&self) -> Option<&ReleaseId> {
+        self.promoting().or_else(|| self.baking().map(|(release, _)| release))
+    }
+
+    /// When a release that has weight got the first of it.
+    pub fn begun(&self, release: &ReleaseId) -> Option<Time> {
+        let (rule, _) = self.product_rule()?;
+        let known = rule.tags.value(tags::SINCE).and_then(|value| tags::read_begun(value, release));
+        known.or_else(|| self.weights_since())
+    }
+
     /// What has product's weight: the group with all of it, or, while another is promoted, the one that was there before.
     pub fn product_share(&self) -> Option<&Share<'a>> {
         let promoting = self.promoting();
@@ -258,10 +286,10 @@ impl<'a> Standing<'a> {
             .filter(move |id| Some(*id) != than && self.role_by_tags(id) == Some(role) && self.stands(id))
     }
 
-    /// The pre-product release: never in the product rule, not rejected; of several the newest.
+    /// The pre-product release: not rejected, and not in the product rule but while it is being promoted; of several the newest.
     pub fn pre_product_release(&self) -> Option<&ReleaseId> {
         self.others(None, Role::PreProduct)
-            .filter(|id| self.traffic(id) == Traffic::NotInRule)
+            .filter(|id| matches!(self.traffic(id), Traffic::NotInRule | Traffic::Some))
             .max_by_key(|id| self.since(id, Role::PreProduct))
     }
 

@@ -4,6 +4,7 @@ use domain::id::ReleaseId;
 use domain::plan::{Done, End, Plan, Stage, Step};
 use domain::request::Request;
 use domain::tags::{self, Role, WhichRule};
+use domain::time::Time;
 
 use crate::go::Together;
 use crate::mend;
@@ -11,9 +12,11 @@ use crate::promote::taken;
 use crate::rejection;
 use crate::standing::{Standing, Traffic, Who};
 use crate::told::{self, Concern};
+use crate::traffic;
 
 /// How much longer than their step or bake weights may stand before people are told that nobody moves them.
 const NOBODY_MOVES_SECONDS: i64 = 600;
+const DAY_SECONDS: i64 = 86_400;
 
 /// Plans the sweep of one service.
 pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
@@ -27,6 +30,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
     concerns.extend(mend::serves_on(standing));
     concerns.extend(unhealthy(standing));
     concerns.extend(way_back_gone(standing));
+    concerns.extend(way_back_goes(standing));
+    concerns.extend(standing.promoting().and_then(|release| traffic::odd_weights(standing, release)));
     concerns.extend(nobody_moves(standing));
     concerns.extend(product_without_rule(standing));
     let told = told::daily(standing, concerns);
@@ -45,11 +50,42 @@ fn goes(standing: &Standing<'_>, release: &ReleaseId) -> bool {
         Some(Role::Retired) => match standing.traffic(release) {
             Traffic::NotInRule => standing.product_share().is_some(),
             // A finish that was cut off after it kept product.
-            Traffic::Zero => standing.product_release().is_some_and(|product| standing.has_tag(product, tags::KEPT)),
+            Traffic::Zero => {
+                let kept = standing.product_release().is_some_and(|product| standing.has_tag(product, tags::KEPT));
+                kept || (standing.under_way().is_none()
+                    && way_back_ends(standing, release).is_some_and(|at| at <= standing.now))
+            }
             Traffic::All | Traffic::Some => false,
         },
         Some(Role::PreProduct | Role::Product) | None => false,
     }
+}
+
+/// Until when a retired release is kept at most.
+fn way_back_ends(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
+    let ttl = i64::from(standing.service.retired_ttl_seconds?);
+    Some(standing.since(release, Role::Retired)? + ttl)
+}
+
+/// The way back is about to go: people are told while they can still use it.
+fn way_back_goes(standing: &Standing<'_>) -> Option<Concern> {
+    let ttl = i64::from(standing.service.retired_ttl_seconds?);
+    let mut behind = standing.shares().iter().filter(|share| share.weight == 0);
+    let release = behind.find_map(|share| match &share.who {
+        Who::Release(id) if !standing.is_rejected(id) => Some(id),
+        Who::Release(_) | Who::Adopted => None,
+    })?;
+    let ends = way_back_ends(standing, release)?;
+    let soon = (ttl / 4).min(DAY_SECONDS);
+    (standing.now < ends && ends - standing.now <= soon).then(|| Concern {
+        kind: "way-back-goes",
+        headline: format!("{release}, the way back, goes at {ends}"),
+        lines: vec![format!("It has been kept for retired_ttl_seconds then, which is {} hours.", ttl / 3_600)],
+        next: vec![
+            "Roll back before that if there is a reason to; else nothing: from then on the next release is the way forward."
+                .to_owned(),
+        ],
+    })
 }
 
 /// Pre-product releases that nobody is going to promote: their execution is over, they are too old, or their servers

@@ -67,6 +67,10 @@ pub struct Ask {
     pub verb: Verb,
     /// The pipeline whose execution the release is.
     pub pipeline: Option<String>,
+    /// Of a promote: `"despite_alarms"`.
+    pub despite_alarms: bool,
+    /// Of a promote: `"fingerprint"`, register's output variable.
+    pub fingerprint: Option<String>,
 }
 
 impl Ask {
@@ -78,6 +82,8 @@ impl Ask {
             verb: self.verb,
             pipeline: self.pipeline,
             started,
+            despite_alarms: self.despite_alarms,
+            fingerprint: self.fingerprint,
         }
     }
 }
@@ -179,7 +185,8 @@ fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<Strin
     let mut problems = Vec::new();
     let allowed: &[&str] = match function {
         Function::Teardown => &["service", "release", "pipeline", "action"],
-        Function::Provision | Function::Register | Function::Promote => &["service", "release", "pipeline"],
+        Function::Promote => &["service", "release", "pipeline", "despite_alarms", "fingerprint"],
+        Function::Provision | Function::Register => &["service", "release", "pipeline"],
     };
     for key in object.keys().filter(|key| !allowed.contains(&key.as_str())) {
         problems.push(format!(
@@ -204,12 +211,21 @@ fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<Strin
     let release = text("release");
     let pipeline = if object.contains_key("pipeline") { text("pipeline") } else { None };
     let action = if object.contains_key("action") { text("action") } else { None };
+    let fingerprint = if object.contains_key("fingerprint") { text("fingerprint") } else { None };
+    let despite_alarms = match object.get("despite_alarms") {
+        None => false,
+        Some(Value::Bool(yes)) => *yes,
+        Some(other) => {
+            problems.push(format!("\"despite_alarms\" is {other}; it is true or false"));
+            false
+        }
+    };
     let service = service.and_then(|name| ServiceName::new(&name).map_err(|problem| problems.push(problem)).ok());
     let release = release.and_then(|id| ReleaseId::new(&id).map_err(|problem| problems.push(problem)).ok());
     let verb = verb(function, action.as_deref()).map_err(|problem| problems.push(problem)).ok();
     match (service, release, verb) {
         (Some(service), Some(release), Some(verb)) if problems.is_empty() => {
-            Ok(Ask { service, release, verb, pipeline })
+            Ok(Ask { service, release, verb, pipeline, despite_alarms, fingerprint })
         }
         _ => Err(problems),
     }

@@ -89,7 +89,14 @@ pub enum Step {
     /// Makes a rule, tags included.
     CreateRule(Box<NewRule>),
     /// Replaces what a rule does, and its conditions where given, in one call.
-    ModifyRule { rule: RuleArn, which: WhichRule, forward: Vec<Weighted>, conditions: Option<Conditions> },
+    ModifyRule {
+        rule: RuleArn,
+        which: WhichRule,
+        forward: Vec<Weighted>,
+        conditions: Option<Conditions>,
+        /// How long a customer keeps the release that served him; without it, each request goes by the weights.
+        sticky_seconds: Option<u32>,
+    },
     /// Replaces a rule's conditions only.
     ModifyConditions { rule: RuleArn, which: WhichRule, conditions: Conditions },
     /// Gives a rule another priority.

@@ -56,6 +56,15 @@ pub enum Refusal {
         or_nothing(seen)
     )]
     NotSeenByQa { release: ReleaseId, seen: Option<String> },
+    #[error(
+        "{} before {release} has any traffic, which would hide what {release} does: wait until it is green; or, where what is product now is what makes it red, promote with \"despite_alarms\":true",
+        red(alarms)
+    )]
+    AlarmsRed { release: ReleaseId, alarms: Vec<(String, String)> },
+    #[error(
+        "what QA saw of release {release} is gone: {what}. Have it tried again: register {release}, then approve and promote it"
+    )]
+    NotAsSeen { release: ReleaseId, what: String },
     #[error("release {release} is retired{}: this call is late. To go back to it, roll back {}", way_back(product), product.as_ref().map_or_else(|| "what is product".to_owned(), ToString::to_string))]
     PromoteRetired { release: ReleaseId, product: Option<ReleaseId> },
     #[error(
@@ -87,6 +96,8 @@ pub enum Failure {
         "{release} was not healthy within {seconds} seconds: {missing}. Look at the health check ({check}) and the server's own log, then run the pipeline again"
     )]
     NotHealthy { release: ReleaseId, seconds: i64, missing: String, check: String },
+    #[error("{} while {release} had {percent} % of the traffic. {what}", red(alarms))]
+    AlarmWentOff { release: ReleaseId, percent: u32, alarms: Vec<(String, String)>, what: String, told: bool },
     #[error("{what}")]
     Account { what: String },
 }
@@ -104,6 +115,10 @@ pub enum WaitFor {
     Addresses { release: ReleaseId, wanted: usize, free: usize, coming: usize },
     #[error("the promotion of {promoting} to end")]
     Promotion { promoting: ReleaseId },
+    #[error("{release} to have stood {seconds} s more with {percent} % of the traffic; {next} % come next")]
+    Step { release: ReleaseId, percent: u32, next: u32, seconds: i64 },
+    #[error("{release} to be watched for {seconds} s more; it has all of the traffic")]
+    Bake { release: ReleaseId, seconds: i64 },
     #[error("the rule change to reach every load-balancer node, {seconds} s more")]
     Settling { seconds: i64 },
     #[error("requests under way to end on {}", targets.join(", "))]
@@ -126,6 +141,18 @@ fn bulleted(heading: &str, items: &[String]) -> String {
 
 fn known_services(known: &[String]) -> String {
     if known.is_empty() { "No service is.".to_owned() } else { format!("Configured are {}.", known.join(", ")) }
+}
+
+/// Red alarms, each with CloudWatch's reason.
+fn red(alarms: &[(String, String)]) -> String {
+    let each: Vec<String> = alarms
+        .iter()
+        .map(|(name, reason)| if reason.is_empty() { name.clone() } else { format!("{name} ({reason})") })
+        .collect();
+    match each.as_slice() {
+        [one] => format!("alarm {one} is red"),
+        many => format!("the alarms {} are red", many.join(" and ")),
+    }
 }
 
 fn because(reason: &Option<String>) -> String {
@@ -157,7 +184,7 @@ impl Failure {
     /// Whether the steps that led to it told people already, because what would remember it went with them.
     pub const fn was_told(&self) -> bool {
         match self {
-            Self::NoCapacity { told, .. } | Self::NotReady { told, .. } => *told,
+            Self::NoCapacity { told, .. } | Self::NotReady { told, .. } | Self::AlarmWentOff { told, .. } => *told,
             Self::NotHealthy { .. } | Self::Account { .. } => false,
         }
     }

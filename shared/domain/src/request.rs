@@ -18,6 +18,17 @@ pub struct Request {
     pub pipeline: Option<String>,
     /// When the job was first called; `None` for direct callers, whose waits are counted from what was made first.
     pub started: Option<Time>,
+    /// A promote goes on though alarms are red that were so before it began: what is product may be what makes them red.
+    pub despite_alarms: bool,
+    /// The fingerprint of what was approved, where the caller of a promote gives it.
+    pub fingerprint: Option<String>,
+}
+
+impl Request {
+    /// A request that neither a job nor a caller's parameters add to: an event's, or the sweep's.
+    pub const fn new(service: ServiceName, release: Option<ReleaseId>, verb: Verb) -> Self {
+        Self { service, release, verb, pipeline: None, started: None, despite_alarms: false, fingerprint: None }
+    }
 }
 
 /// The verbs of the four functions.

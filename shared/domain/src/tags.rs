@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::id::{ReleaseId, ServiceName};
+use crate::id::{ReleaseId, ServiceName, short_hash};
 use crate::time::Time;
 
 /// Tags as they stand on one resource. Ordered, so that what is sent and logged is always the same.
@@ -25,6 +25,8 @@ pub const REASON: &str = "pointsman:reason";
 pub const KEPT: &str = "pointsman:kept";
 /// That, and when, people were told.
 pub const TOLD: &str = "pointsman:told";
+/// What QA was shown: a short hash of servers, AMI, group and rule, then the servers that fit.
+pub const FINGERPRINT: &str = "pointsman:fingerprint";
 /// Since when no rule of ours names a group that is going; its settling is counted from it.
 pub const OUT: &str = "pointsman:out";
 /// How many instances were asked for.
@@ -195,8 +197,21 @@ pub fn weights_since(since: Time, weights_hash: &str) -> String {
 
 /// Reads [`weights_since`]: the time, if it is about these weights.
 pub fn read_weights_since(value: &str, weights_hash: &str) -> Option<Time> {
-    let (time, hash) = value.split_once(' ')?;
+    let mut words = value.split(' ');
+    let (time, hash) = (words.next()?, words.next()?);
     (hash == weights_hash).then(|| Time::parse(time)).flatten()
+}
+
+/// [`weights_since`], with when a release got the first of its weight: its alarms count from then, whatever step it is at.
+pub fn weights_since_begun(since: Time, weights_hash: &str, begun: Time, release: &ReleaseId) -> String {
+    format!("{} {begun} {}", weights_since(since, weights_hash), short_hash(release.as_str(), 8))
+}
+
+/// Reads [`weights_since_begun`]: when this release got the first of its weight, if that is known.
+pub fn read_begun(value: &str, release: &ReleaseId) -> Option<Time> {
+    let mut words = value.split(' ').skip(2);
+    let (time, whose) = (words.next()?, words.next()?);
+    (whose == short_hash(release.as_str(), 8)).then(|| Time::parse(time)).flatten()
 }
 
 #[cfg(test)]
@@ -216,5 +231,17 @@ mod tests {
         let value = weights_since(at, "1a2b3c4d");
         assert_eq!(read_weights_since(&value, "1a2b3c4d"), Some(at));
         assert_eq!(read_weights_since(&value, "ffffffff"), None);
+    }
+
+    #[test]
+    fn the_first_of_a_releases_weight_is_remembered_from_step_to_step() {
+        let (begun, since) = (Time::from_seconds(1_795_258_800), Time::from_seconds(1_795_258_860));
+        let release = ReleaseId::new("r2").unwrap();
+        let value = weights_since_begun(since, "1a2b3c4d", begun, &release);
+        assert_eq!(read_weights_since(&value, "1a2b3c4d"), Some(since));
+        assert_eq!(read_begun(&value, &release), Some(begun));
+        assert_eq!(read_begun(&value, &ReleaseId::new("r3").unwrap()), None);
+        assert_eq!(read_begun(&weights_since(since, "1a2b3c4d"), &release), None);
+        assert_eq!(tag_value(&value), value, "ELB takes it");
     }
 }

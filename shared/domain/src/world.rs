@@ -27,8 +27,24 @@ pub struct World {
     pub no_capacity: BTreeMap<SubnetId, String>,
     /// Releases whose pipeline execution is over, with how it ended; asked by the sweep only.
     pub executions_over: BTreeMap<String, String>,
+    /// The service's alarms, by name; absent ones do not exist. Asked for where a promotion may be under way.
+    pub alarms: BTreeMap<String, Alarm>,
     /// What was told lately and when, where no rule of ours could be tagged: from the lease table.
     pub told: BTreeMap<String, Time>,
+}
+
+/// A CloudWatch alarm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Alarm {
+    /// OK, or too little data: that is no alarm.
+    Quiet,
+    /// In ALARM.
+    Red {
+        /// Since when.
+        since: Time,
+        /// CloudWatch's reason.
+        reason: String,
+    },
 }
 
 /// A listener and its load balancer.
@@ -294,4 +310,6 @@ pub struct Scope {
     pub addresses: bool,
     /// Subnets, AMI and user data; and the listener, whose VPC and zones they have to fit.
     pub launch: bool,
+    /// The service's alarms.
+    pub alarms: bool,
 }

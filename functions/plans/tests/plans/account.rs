@@ -8,7 +8,7 @@ use domain::notice::Notice;
 use domain::plan::Step;
 use domain::tags::Tags;
 use domain::time::Time;
-use domain::world::{Action, Holder, InstanceState, LaunchFacts, Listener, Record, Rule, Weighted};
+use domain::world::{Action, Alarm, Holder, InstanceState, LaunchFacts, Listener, Record, Rule, Weighted};
 
 /// Which steps fail, where a test wants some to.
 pub type Denied = fn(&Step) -> bool;
@@ -39,6 +39,8 @@ pub struct Account {
     pub left: BTreeMap<GroupArn, Time>,
     pub told_in_table: BTreeMap<String, Time>,
     pub executions_over: BTreeMap<String, String>,
+    /// CloudWatch alarms, by name.
+    pub alarms: BTreeMap<String, Alarm>,
     /// What people were told.
     pub notices: Vec<Notice>,
     pub denied: Vec<Denied>,

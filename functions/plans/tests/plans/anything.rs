@@ -223,7 +223,7 @@ fn the_product_rule_lost_its_tags_what_would_take_it_for_gone_is_refused() {
 
 #[test]
 fn nothing_is_left_to_do_done_and_nothing_is_changed() {
-    let account = world().product("r2").retired("r1").pre_product("r3");
+    let account = world().product("r2").retired("r1").pre_product("r3").call(&register("r3")).done();
     for request in
         [provision("r3"), register("r3"), promote("r2"), provision("r2"), register("r2"), finish("r1"), sweep()]
     {

@@ -9,7 +9,8 @@ use domain::id::{
 use domain::tags::{self, Role, Tags, WhichRule};
 use domain::time::Time;
 use domain::world::{
-    Action, Conditions, Image, InstanceState, LaunchFacts, Listener, Record, Rule, Subnet, Weighted, weights_hash,
+    Action, Alarm, Conditions, Image, InstanceState, LaunchFacts, Listener, Record, Rule, Subnet, Weighted,
+    weights_hash,
 };
 use serde_json::{Value, json};
 
@@ -61,6 +62,7 @@ pub fn world() -> Account {
         left: BTreeMap::new(),
         told_in_table: BTreeMap::new(),
         executions_over: BTreeMap::new(),
+        alarms: BTreeMap::new(),
         notices: Vec::new(),
         denied: Vec::new(),
         cut_after: None,
@@ -233,8 +235,11 @@ impl Account {
 
     /// The newest release whose servers have this role by tags and that is not in the product rule.
     fn newest(&self, role: &str) -> Option<String> {
-        let in_rule =
-            |release: &str| self.rule("product").is_some_and(|r| forward_of(r).iter().any(|w| w.group == arn(release)));
+        // While it is being promoted it has some of the weight, and is pre-product still.
+        let in_rule = |release: &str| {
+            let there = |w: &Weighted| w.group == arn(release) && [0, 100].contains(&w.weight);
+            self.rule("product").is_some_and(|rule| forward_of(rule).iter().any(there))
+        };
         let standing = self.servers.values().filter(|server| server.state != InstanceState::Terminated);
         let of_role = standing.filter(|server| server.tags.get(tags::ROLE).is_some_and(|found| found == role));
         let releases =
@@ -311,6 +316,19 @@ impl Account {
     pub fn without_rule(mut self, which: &str) -> Self {
         let arn = self.rule(which).unwrap().arn.clone();
         self.rules.remove(&arn);
+        self
+    }
+
+    /// An alarm that is neither red nor missing.
+    pub fn alarm(mut self, name: &str) -> Self {
+        self.alarms.insert(name.to_owned(), Alarm::Quiet);
+        self
+    }
+
+    /// An alarm goes off now.
+    pub fn goes_off(mut self, name: &str) -> Self {
+        let red = Alarm::Red { since: self.now, reason: "Threshold crossed: 12 > 5".to_owned() };
+        self.alarms.insert(name.to_owned(), red);
         self
     }
 

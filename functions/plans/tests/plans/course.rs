@@ -251,13 +251,7 @@ enum Carried {
 }
 
 fn request(release: Option<&str>, verb: Verb) -> Request {
-    Request {
-        service: ServiceName::new("mobile-web").unwrap(),
-        release: release.map(|id| ReleaseId::new(id).unwrap()),
-        verb,
-        pipeline: None,
-        started: None,
-    }
+    Request::new(ServiceName::new("mobile-web").unwrap(), release.map(|id| ReleaseId::new(id).unwrap()), verb)
 }
 
 pub fn provision(release: &str) -> Request {
@@ -291,6 +285,11 @@ pub fn rollback(release: &str) -> Request {
 /// A rollback as an event asks for it.
 pub fn event(release: &str, scope: RollbackScope) -> Request {
     request(Some(release), Verb::Rollback { reason: "it answers 500".to_owned(), scope })
+}
+
+/// A promote that takes alarms that are red already as they are.
+pub fn promote_despite(release: &str) -> Request {
+    Request { despite_alarms: true, ..promote(release) }
 }
 
 /// The same as a pipeline's job that was first called when the account's time was that.

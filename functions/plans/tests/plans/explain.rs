@@ -46,9 +46,10 @@ pub fn explain_step(step: &Step) -> String {
         Step::CreateRule(new) => {
             format!("make the {}, priority {}: {}", new.which, new.priority, weights(&new.forward))
         }
-        Step::ModifyRule { which, forward, conditions, .. } => {
+        Step::ModifyRule { which, forward, conditions, sticky_seconds, .. } => {
             let also = if conditions.is_some() { ", with the configured conditions" } else { "" };
-            format!("the {which} forwards to {}{also}", weights(forward))
+            let sticky = sticky_seconds.map(|seconds| format!(", sticky for {seconds} s")).unwrap_or_default();
+            format!("the {which} forwards to {}{also}{sticky}", weights(forward))
         }
         Step::ModifyConditions { which, .. } => format!("the {which} gets the configured conditions"),
         Step::MoveRule { which, priority, .. } => format!("the {which} moves to priority {priority}"),

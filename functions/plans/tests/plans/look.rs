@@ -29,6 +29,9 @@ impl Account {
             };
             world.addresses = self.addresses.iter().map(address).collect();
         }
+        if scope.alarms {
+            world.alarms = self.alarms.clone();
+        }
         world.names = self.names.clone();
         world.told = self.told_in_table.clone();
         world.no_capacity =

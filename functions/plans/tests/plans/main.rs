@@ -22,6 +22,7 @@ mod promises;
 
 mod anything;
 mod cuts;
+mod fingerprint;
 mod finish;
 mod promote;
 mod promote_rule;
@@ -31,4 +32,6 @@ mod register;
 mod remove;
 mod rollback;
 mod rollback_events;
+mod steps;
 mod sweep;
+mod watch;

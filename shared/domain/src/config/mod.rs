@@ -62,14 +62,18 @@ pub struct Service {
     pub bake_seconds: u32,
     /// The steps of a promotion.
     pub traffic: Traffic,
-    /// CloudWatch alarms that roll back.
+    /// CloudWatch alarms that stop a promotion, and roll back what is product.
     pub alarms: BTreeSet<String>,
+    /// What an alarm does.
+    pub on_alarm: OnAlarm,
     /// How long provision waits for ready servers.
     pub provision_timeout_seconds: u32,
     /// How long register and promote wait for healthy targets.
     pub health_timeout_seconds: u32,
     /// How long a rejected release's servers are left for a look inside.
     pub keep_rejected_seconds: u32,
+    /// How long a retired release is kept at most as the way back; without it, until `finish`.
+    pub retired_ttl_seconds: Option<u32>,
     /// How long a pre-product release may wait to be promoted.
     pub pre_product_ttl_seconds: u32,
     /// What an approval that nobody answered does to the release that is product.
@@ -157,6 +161,17 @@ pub struct Traffic {
     pub steps: Vec<u32>,
     /// How long each step stands.
     pub step_seconds: u32,
+    /// How long a customer keeps the release that served him, while the steps last.
+    pub stickiness_seconds: Option<u32>,
+}
+
+/// What an alarm does that goes off after a release got its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnAlarm {
+    /// Traffic goes back, and the release is rejected.
+    Rollback,
+    /// Weights stay where they are, and people decide: a database may have been migrated.
+    Freeze,
 }
 
 /// What an approval that nobody answered does.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::rule::{no_rule, rule};
-use super::{Ami, Dns, HealthCheck, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap};
+use super::{Ami, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap};
 use crate::id::{AllocationId, ListenerArn, ServiceName, SubnetId};
 use crate::tags::{Tags, is_tag_character};
 use crate::world::Secret;
@@ -124,9 +124,13 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
         bake_seconds: f.number("bake_seconds", 0, DAY_SECONDS, p).unwrap_or(0),
         traffic,
         alarms: alarms.unwrap_or_default().into_iter().collect(),
+        on_alarm: f
+            .choice("on_alarm", &[("rollback", OnAlarm::Rollback), ("freeze", OnAlarm::Freeze)], p)
+            .unwrap_or(OnAlarm::Rollback),
         provision_timeout_seconds: f.number("provision_timeout_seconds", 30, 7_200, p).unwrap_or(600),
         health_timeout_seconds: f.number("health_timeout_seconds", 10, 7_200, p).unwrap_or(300),
         keep_rejected_seconds: f.number("keep_rejected_seconds", 0, 30 * DAY_SECONDS, p).unwrap_or(0),
+        retired_ttl_seconds: f.number("retired_ttl_seconds", 3_600, 365 * DAY_SECONDS, p),
         pre_product_ttl_seconds: f
             .number("pre_product_ttl_seconds", 60, 365 * DAY_SECONDS, p)
             .unwrap_or(8 * DAY_SECONDS),
@@ -331,8 +335,13 @@ fn traffic(f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Traffic {
         Vec::new()
     };
     let step_seconds = t.number("step_seconds", 1, DAY_SECONDS, p).unwrap_or(60);
+    let stickiness_seconds = t.number("stickiness_seconds", 1, 7 * DAY_SECONDS, p);
+    if stickiness_seconds.is_some() && steps.is_empty() {
+        let what = "is about the steps of a promotion, and there are none; write traffic.steps, like [10, 50]";
+        p.push(Problem::new("traffic.stickiness_seconds".into(), what.into()));
+    }
     t.finish(p);
-    Traffic { steps, step_seconds }
+    Traffic { steps, step_seconds, stickiness_seconds }
 }
 
 /// ELB and EC2 take 50 tags on a resource; ours need this many of them.

@@ -145,7 +145,7 @@ fn a_job_without_an_id_cannot_be_answered_and_is_an_error() {
 fn a_direct_call_is_as_strict_as_a_job() {
     let problems = asked(&json!({"service": "mobile-web", "relase": "r1"}), Function::Promote).unwrap_err();
     insta::assert_snapshot!(problems.join("\n"), @r##"
-    "relase" is not a key of promote's parameters; they are service, release, pipeline
+    "relase" is not a key of promote's parameters; they are service, release, pipeline, despite_alarms, fingerprint
     "release" is missing; write {"service":"mobile-web","release":"#{Provision.Release}"}
     "##);
     let ask = asked(&json!({"service": "mobile-web", "release": "r1"}), Function::Promote).unwrap();

@@ -9,13 +9,7 @@ use domain::report::Outcome;
 use domain::request::{Request, Verb};
 
 fn request(verb: Verb) -> Request {
-    Request {
-        service: ServiceName::new("mobile-web").unwrap(),
-        release: Some(ReleaseId::new("r2").unwrap()),
-        verb,
-        pipeline: None,
-        started: None,
-    }
+    Request::new(ServiceName::new("mobile-web").unwrap(), Some(ReleaseId::new("r2").unwrap()), verb)
 }
 
 fn mail(outcome: &Outcome, verb: Verb) -> String {

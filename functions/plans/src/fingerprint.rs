@@ -1,0 +1,56 @@
+//! What was approved is what is promoted: a fingerprint of what QA sees, written by `register`, looked at by `promote`.
+
+use domain::id::{InstanceId, ReleaseId, short_hash};
+use domain::refusal::Refusal;
+use domain::request::Request;
+use domain::tags::{self, Read};
+
+use crate::standing::Standing;
+
+/// Hex digits of the fingerprint.
+const DIGITS: usize = 12;
+/// A tag's value has 255 characters: so many servers' ids fit beside the fingerprint. The fingerprint counts all.
+const IDS_MAX: usize = 11;
+
+/// The fingerprint of a release as it stands: its servers, their AMI, its group, and QA's rule.
+pub fn of(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
+    let found = standing.releases.get(release)?;
+    let mut servers: Vec<String> = found.alive_ids().iter().map(InstanceId::to_string).collect();
+    servers.sort_unstable();
+    let ami = standing.tags_of(release).find_map(|tags| tags.value(tags::AMI)).unwrap_or_default();
+    let rule = standing.pre_product.iter().find(|rule| standing.forwards_to(rule) == Some(release))?;
+    let text = format!("{} {ami} {} {}", servers.join(" "), found.group?.arn, rule.arn);
+    Some(short_hash(&text, DIGITS))
+}
+
+/// What the group's tag is to say: the fingerprint, and which servers it is about.
+pub fn tag(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
+    let servers = standing.releases.get(release)?.alive_ids();
+    let mut words = vec![of(standing, release)?];
+    words.extend(servers.iter().take(IDS_MAX).map(InstanceId::to_string));
+    Some(words.join(" "))
+}
+
+/// The refusal to promote what is no longer what QA saw. What no fingerprint stands on, of before there were any, passes.
+pub fn changed(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Refusal> {
+    let group = standing.releases.get(release)?.group?;
+    let written = group.tags.value(tags::FINGERPRINT);
+    let tagged = written.and_then(|value| value.split(' ').next());
+    let approved = request.fingerprint.as_deref().or(tagged)?;
+    let stands = of(standing, release)?;
+    if stands == approved {
+        return None;
+    }
+    let alive: Vec<String> = standing.releases.get(release)?.alive_ids().iter().map(InstanceId::to_string).collect();
+    let gone: Vec<&str> = written
+        .filter(|_| tagged == Some(approved))
+        .into_iter()
+        .flat_map(|value| value.split(' ').skip(1))
+        .filter(|id| !alive.iter().any(|there| there == id))
+        .collect();
+    let what = match gone.as_slice() {
+        [] => format!("its fingerprint was {approved} and is {stands} (its servers are {})", alive.join(", ")),
+        gone => format!("{} no longer runs; its servers are {}", gone.join(", "), alive.join(", ")),
+    };
+    Some(Refusal::NotAsSeen { release: release.clone(), what })
+}

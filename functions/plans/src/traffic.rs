@@ -1,0 +1,150 @@
+//! A promotion's way through its steps and its bake: what comes next, how long what is there has to stand, and what
+//! stops it. All of it is read from the product rule, so that any caller can take over.
+
+use domain::config::{OnAlarm, Service};
+use domain::id::ReleaseId;
+use domain::plan::{End, Plan};
+use domain::refusal::{Failure, Refusal, WaitFor};
+use domain::request::Request;
+use domain::time::Time;
+use domain::world::Alarm;
+
+use crate::mend::ALL;
+use crate::rollback;
+use crate::standing::{Standing, Who};
+use crate::told::Concern;
+
+/// An alarm's name, and CloudWatch's reason.
+type Red = (String, String);
+
+/// How many percent of the traffic the product rule sends a release.
+pub fn percent(standing: &Standing<'_>, release: &ReleaseId) -> u32 {
+    let all: u32 = standing.shares().iter().map(|share| share.weight).sum();
+    let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()));
+    own.map_or(0, |own| (own.weight * ALL).checked_div(all).unwrap_or(0))
+}
+
+/// The percentage after this one: the next step, and at last all.
+pub fn next_percent(service: &Service, percent: u32) -> u32 {
+    service.traffic.steps.iter().copied().find(|step| *step > percent).unwrap_or(ALL)
+}
+
+/// The wait until the step that a release has come to has stood as long as it is to.
+pub fn wait_for_step(standing: &Standing<'_>, release: &ReleaseId) -> Option<WaitFor> {
+    let (service, percent) = (standing.service, percent(standing, release));
+    if service.traffic.steps.is_empty() {
+        return None;
+    }
+    let ends = standing.weights_since()? + i64::from(service.traffic.step_seconds);
+    let next = next_percent(service, percent);
+    (ends > standing.now).then(|| WaitFor::Step {
+        release: release.clone(),
+        percent,
+        next,
+        seconds: ends - standing.now,
+    })
+}
+
+/// Weights that are none of the configured steps: somebody moved them by hand, or the config changed since.
+pub fn odd_weights(standing: &Standing<'_>, release: &ReleaseId) -> Option<Concern> {
+    let (service, percent) = (standing.service, percent(standing, release));
+    let steps = &service.traffic.steps;
+    if steps.is_empty() || steps.contains(&percent) {
+        return None;
+    }
+    let steps: Vec<String> = steps.iter().map(|step| format!("{step} %")).collect();
+    Some(Concern {
+        kind: "odd-weights",
+        headline: format!(
+            "{release} has {percent} % of the traffic, which is none of its steps ({})",
+            steps.join(", ")
+        ),
+        lines: vec!["Somebody moved the weights by hand, or the config changed meanwhile.".to_owned()],
+        next: vec![format!(
+            "Nothing, if that was meant: promote goes on with {} % when this has stood as long as a step.",
+            next_percent(service, percent)
+        )],
+    })
+}
+
+/// The configured alarms that do not exist.
+pub fn missing_alarms(standing: &Standing<'_>) -> Option<Refusal> {
+    let world = standing.world;
+    let missing: Vec<String> =
+        standing.service.alarms.iter().filter(|name| !world.alarms.contains_key(*name)).cloned().collect();
+    (!missing.is_empty()).then(|| Refusal::BadConfig {
+        service: standing.service.name.clone(),
+        problems: missing
+            .into_iter()
+            .map(|name| format!("alarms: there is no alarm {name} in this account and region; make it, or take it out"))
+            .collect(),
+    })
+}
+
+/// The refusal of a promotion that would begin while an alarm is red, which would hide what the release does.
+pub fn red_before(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Refusal> {
+    let alarms = red(standing, |since| !accepted(standing, request, since));
+    (!alarms.is_empty()).then(|| Refusal::AlarmsRed { release: release.clone(), alarms })
+}
+
+/// What everybody is told of a promotion that begins though alarms are red.
+pub fn despite(standing: &Standing<'_>, release: &ReleaseId) -> Option<Concern> {
+    let red: Vec<String> = red(standing, |_| true).into_iter().map(|(name, _)| name).collect();
+    (!red.is_empty()).then(|| Concern {
+        kind: "despite-alarms",
+        headline: format!("{release} is being promoted though {} is red", red.join(", ")),
+        lines: vec!["Whoever promotes it asked for that. The alarm counts again once it has been green.".to_owned()],
+        next: vec!["Watch it: until then the alarm stops nothing.".to_owned()],
+    })
+}
+
+/// Stops a promotion, or what bakes, when an alarm went off since the release got its first weight.
+pub fn stop(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    let begun = standing.begun(release)?;
+    let alarms = red(standing, |since| since >= begun && !accepted(standing, request, since));
+    if alarms.is_empty() {
+        return None;
+    }
+    let percent = percent(standing, release);
+    let fail = |what: String, told| {
+        End::Fail(Failure::AlarmWentOff { release: release.clone(), percent, alarms: alarms.clone(), what, told })
+    };
+    if standing.service.on_alarm == OnAlarm::Freeze {
+        let what = format!(
+            "The weights stay where they are (on_alarm is freeze): go on with promote {release} and \
+             \"despite_alarms\":true, or go back with teardown {release} and \"action\":\"rollback\""
+        );
+        return Some(Plan::only(fail(what, false)));
+    }
+    let names: Vec<String> = alarms.iter().map(|(name, reason)| format!("alarm {name}: {reason}")).collect();
+    match rollback::switch_back(standing, request, release, &names.join("; ")) {
+        Ok((stages, back)) => {
+            let what = format!(
+                "Product is {back} again, in one change; {release} is rejected. Mend it and upload a new build"
+            );
+            Some(Plan { stages, end: fail(what, true) }.after(Vec::new()))
+        }
+        Err(refusal) => Some(Plan::only(fail(format!("{refusal}. Ship a release that mends it"), false))),
+    }
+}
+
+/// The wait until a release that has all of the traffic has been watched long enough.
+pub fn wait_for_bake(standing: &Standing<'_>, release: &ReleaseId) -> Option<WaitFor> {
+    let (baking, until) = standing.baking()?;
+    (baking == release).then(|| WaitFor::Bake { release: release.clone(), seconds: until - standing.now })
+}
+
+/// Whether the caller takes an alarm that was red before his call began as it is.
+fn accepted(standing: &Standing<'_>, request: &Request, since: Time) -> bool {
+    request.despite_alarms && since < request.started.unwrap_or(standing.now)
+}
+
+fn red(standing: &Standing<'_>, counts: impl Fn(Time) -> bool) -> Vec<Red> {
+    let configured = standing.world.alarms.iter().filter(|(name, _)| standing.service.alarms.contains(*name));
+    configured
+        .filter_map(|(name, alarm)| match alarm {
+            Alarm::Red { since, reason } if counts(*since) => Some((name.clone(), reason.clone())),
+            Alarm::Red { .. } | Alarm::Quiet => None,
+        })
+        .collect()
+}

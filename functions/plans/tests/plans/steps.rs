@@ -1,0 +1,177 @@
+//! `promote` in steps: weights that rise, and whoever looks knows how far they have come.
+
+use domain::plan::Step;
+use serde_json::json;
+
+use crate::account::Account;
+use crate::build::world;
+use crate::course::{Course, finish, job, promote, provision, register, remove, rollback, sweep};
+use crate::explain::explain;
+
+fn in_steps() -> Account {
+    world().configured(json!({"traffic": {"steps": [10, 50], "step_seconds": 60}}))
+}
+
+/// What the product rule was made to do, one after the other.
+fn weights(course: &Course) -> Vec<String> {
+    let switches = course.steps.iter().filter(|step| matches!(step, Step::ModifyRule { .. }));
+    switches.map(crate::explain::explain_step).collect()
+}
+
+#[test]
+fn r2_gets_ten_then_fifty_percent_then_all_each_for_as_long_as_a_step() {
+    let account = in_steps().product("r1").pre_product("r2").later(60);
+    let begun = account.now;
+    let course = account.call(&promote("r2"));
+    assert_eq!(
+        weights(&course),
+        [
+            "the product rule forwards to r2 10, r1 90",
+            "the product rule forwards to r2 50, r1 50",
+            "the product rule forwards to r2 100, r1 0"
+        ]
+    );
+    insta::assert_snapshot!(course.waits[0], @"r2 to have stood 60 s more with 10 % of the traffic; 50 % come next");
+    let account = course.done();
+    assert!(account.now - begun >= 120, "two steps of 60 s");
+    assert_eq!((account.role("r2"), account.role("r1")), ("product".into(), "retired".into()));
+}
+
+#[test]
+fn while_steps_last_tags_and_names_stay_and_so_does_the_pre_product_rule() {
+    let account = in_steps().product("r1").pre_product("r2").later(60);
+    let names = account.names.clone();
+    let account = account.call_once(&promote("r2")).account;
+    assert_eq!((account.role("r2"), account.role("r1")), ("pre-product".into(), "product".into()));
+    assert_eq!((account.forwards("pre-product"), &account.names), ("r2 100".into(), &names));
+}
+
+#[test]
+fn any_caller_takes_over_where_another_was_cut_off() {
+    for cut in 0..6 {
+        let account = in_steps().product("r1").pre_product("r2").later(60);
+        let mut account = Account { cut_after: Some(cut), ..account }.call(&promote("r2")).account;
+        account.cut_after = None;
+        let course = account.call(&promote("r2"));
+        let rose: Vec<String> = weights(&course);
+        assert!(rose.last().is_some_and(|last| last.contains("r2 100, r1 0")), "cut after {cut}: {rose:?}");
+        course.done();
+    }
+}
+
+#[test]
+fn a_release_that_is_not_healthy_gets_no_further_step() {
+    let account = in_steps().product("r1").pre_product("r2").later(60).call_once(&promote("r2")).account;
+    let started = account.now;
+    let course =
+        account.unhealthy("r2", 1).later(120).call(&job(promote("r2"), &in_steps().later(started - in_steps().now)));
+    assert_eq!(course.account.forwards("product"), "r2 10, r1 90");
+    let words = course.failed();
+    assert!(words.contains("1 of 2 are healthy") && words.contains("[502]"), "{words}");
+}
+
+#[test]
+fn what_waits_for_a_promotion_waits_for_its_steps() {
+    let account = in_steps().product("r1").pre_product("r2").provisioned("r3").later(60);
+    let account = account.call_once(&promote("r2")).account;
+    for request in [provision("r3"), register("r3"), promote("r3"), finish("r2"), remove("r1")] {
+        let words = account.clone().call_once(&request).waiting();
+        assert!(words.contains("promotion of r2"), "{request:?}: {words}");
+    }
+    for request in [provision("r2"), register("r2")] {
+        let course = account.clone().call_once(&request);
+        assert!(course.steps.is_empty(), "{}", course.story());
+        course.done();
+    }
+}
+
+#[test]
+fn a_rollback_between_two_steps_takes_all_of_it_back() {
+    let account = in_steps().product("r1").pre_product("r2").later(60).call_once(&promote("r2")).account;
+    let course = account.call(&rollback("r2"));
+    assert_eq!(weights(&course), ["the product rule forwards to r1 100"]);
+    assert_eq!(course.done().role("r1"), "product");
+}
+
+#[test]
+fn a_first_release_and_one_after_a_rejected_product_have_nobody_to_share_with() {
+    let account = in_steps().pre_product("r1").later(60).call(&promote("r1")).done();
+    assert_eq!(account.forwards("product"), "r1 100");
+    let account = in_steps().product("r1").rejected_while_product("r1").pre_product("r2").later(60);
+    let course = account.call(&promote("r2"));
+    assert_eq!(weights(&course), ["the product rule forwards to r2 100"]);
+}
+
+#[test]
+fn customers_keep_their_release_while_steps_last_and_not_after() {
+    let traffic = json!({"traffic": {"steps": [10], "step_seconds": 60, "stickiness_seconds": 300}});
+    let course = world().configured(traffic).product("r1").pre_product("r2").later(60).call(&promote("r2"));
+    assert_eq!(
+        weights(&course),
+        ["the product rule forwards to r2 10, r1 90, sticky for 300 s", "the product rule forwards to r2 100, r1 0"]
+    );
+}
+
+#[test]
+fn weights_that_somebody_moved_by_hand_stand_as_long_as_a_step_then_go_on_and_people_are_told() {
+    let account = in_steps().product("r1").promoting("r2", 30).later(60);
+    let course = account.weighs("r2", 30).call(&promote("r2"));
+    assert_eq!(
+        weights(&course),
+        ["the product rule forwards to r2 50, r1 50", "the product rule forwards to r2 100, r1 0"]
+    );
+    let told: Vec<&str> = course.account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+    assert_eq!(told, ["r2 has 30 % of the traffic, which is none of its steps (10 %, 50 %)"]);
+}
+
+#[test]
+fn a_release_bakes_before_promote_is_done_and_is_product_meanwhile() {
+    let account = world().configured(json!({"bake_seconds": 300})).product("r1").pre_product("r2").later(60);
+    let begun = account.now;
+    let course = account.call(&promote("r2"));
+    insta::assert_snapshot!(course.waits[0], @"r2 to be watched for 300 s more; it has all of the traffic");
+    assert_eq!(weights(&course).len(), 1);
+    let account = course.done();
+    assert!(account.now - begun >= 300);
+    // The next release bakes too; what waits for it waits until then.
+    let account = account.pre_product("r3").later(300).call_once(&promote("r3")).account;
+    assert_eq!((account.role("r3"), account.role("r2")), ("product".into(), "retired".into()));
+    for request in [provision("r4"), finish("r3"), remove("r3")] {
+        let words = account.clone().call_once(&request).waiting();
+        assert!(words.contains("r3"), "{request:?}: {words}");
+    }
+    let account = account.later(300).call(&finish("r3")).done();
+    assert!(account.servers_of("r2").all(|(_, server)| server.state == domain::world::InstanceState::Terminated));
+}
+
+#[test]
+fn after_a_rollback_nothing_bakes_and_the_next_release_need_not_wait() {
+    let account = world().configured(json!({"bake_seconds": 300})).product("r1").pre_product("r2").later(60);
+    let account = account.call_once(&promote("r2")).account.call(&rollback("r2")).done();
+    let course = account.call_once(&provision("r3"));
+    assert!(!course.ended().contains("promotion"), "{}", course.ended());
+}
+
+#[test]
+fn a_way_back_goes_after_its_time_and_people_are_told_before() {
+    let account = world().configured(json!({"retired_ttl_seconds": 7200})).product("r2").retired("r1");
+    let account = account.later(5000).call(&sweep()).done();
+    assert_eq!((account.forwards("product"), account.notices.len()), ("r2 100, r1 0".into(), 0));
+    let account = account.later(1000).call(&sweep()).done();
+    let told: Vec<&str> = account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+    assert!(matches!(told.as_slice(), [one] if one.starts_with("r1, the way back, goes at")), "{told:?}");
+    let account = account.later(1300).call(&sweep()).done();
+    assert_eq!(account.forwards("product"), "r2 100");
+    assert!(account.servers_of("r1").all(|(_, server)| server.state == domain::world::InstanceState::Terminated));
+}
+
+#[test]
+fn the_plan_of_a_step_reads_well() {
+    let account = in_steps().product("r1").pre_product("r2").later(60);
+    insta::assert_snapshot!(explain(&account.plan(&promote("r2"))), @"
+    1. the product rule forwards to r2 10, r1 90
+    2. read the product rule back
+    3. tag the rule product: since (may follow later)
+    look again
+    ");
+}
