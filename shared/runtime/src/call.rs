@@ -223,7 +223,7 @@ impl Call<'_> {
         let lags = matches!(wait, WaitFor::Aws { .. });
         let pause = match wait {
             // It says how long: no use in looking before, none in sleeping where it is too long.
-            WaitFor::Settling { seconds } => {
+            WaitFor::Settling { seconds } | WaitFor::Step { seconds, .. } | WaitFor::Bake { seconds, .. } => {
                 Duration::from_secs(u64::try_from(*seconds).unwrap_or_default()).max(PAUSE)
             }
             // These end with another call.

@@ -3,13 +3,13 @@
 //! A function's main names its abilities, its role in `template.yaml` allows them, and what it does not name is not even linked
 //! into its binary: that is why looks and steps are reached by pointers here, and not by calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::config::{Ami, ReadyWhen, Service};
 use domain::event::Event;
 use domain::id::{AllocationId, InstanceId, ListenerArn};
 use domain::plan::Step;
-use domain::world::{Address, Instance, LaunchFacts, Listener, Readiness, World};
+use domain::world::{Address, Alarm, Instance, LaunchFacts, Listener, Readiness, World};
 use lambda_runtime::Error;
 use serde_json::Value;
 
@@ -46,6 +46,7 @@ pub(crate) struct Looks {
     pub readiness: Option<LookAtReadiness>,
     pub launch: Option<LookForLaunch>,
     pub executions: Option<LookAtExecutions>,
+    pub alarms: Option<LookAtAlarms>,
 }
 
 type LookAtListener = for<'a> fn(&'a ListenerCache, &'a Clients, &'a ListenerArn) -> Seeing<'a, Listener>;
@@ -54,6 +55,8 @@ type LookAtReadiness =
     for<'a> fn(&'a Clients, &'a [&'a Instance], ReadyWhen) -> Seeing<'a, BTreeMap<InstanceId, Readiness>>;
 type LookForLaunch = for<'a> fn(&'a Clients, &'a Service, &'a Ami) -> Seeing<'a, LaunchFacts>;
 type LookAtExecutions = for<'a> fn(&'a Clients, &'a World) -> Boxed<'a, BTreeMap<String, String>>;
+
+type LookAtAlarms = for<'a> fn(&'a Clients, &'a BTreeSet<String>) -> Seeing<'a, BTreeMap<String, Alarm>>;
 
 /// What is seen, or what hindered the look.
 type Seeing<'a, T> = Boxed<'a, Result<T, Trouble>>;
@@ -145,6 +148,12 @@ pub fn make_rules(all: &mut Abilities) {
             None
         }
     });
+}
+
+/// Looks at the alarms of a service.
+pub fn watch_alarms(all: &mut Abilities) {
+    all.looks.alarms =
+        Some(|clients, names| Box::pin(async move { Ok(observe::alarms::standing(clients, names).await?) }));
 }
 
 /// Acts on EventBridge's events, the sweep among them.

@@ -126,8 +126,8 @@ impl Hands<'_> {
             Step::TagInstances { instances, tags } => instances::tag(self, instances, tags).await,
             Step::TagGroup { group, tags } => groups::tag(clients, group.as_str(), tags).await,
             Step::TagRule { rule, tags } => groups::tag(clients, rule.as_str(), tags).await,
-            Step::ModifyRule { rule, which: _, forward, conditions } => {
-                rules::modify(clients, rule, Some(forward), conditions.as_ref()).await
+            Step::ModifyRule { rule, which: _, forward, conditions, sticky_seconds } => {
+                rules::modify(clients, rule, Some((forward, *sticky_seconds)), conditions.as_ref()).await
             }
             Step::DeleteRule { rule, which: _ } => rules::delete(clients, rule).await,
             Step::ReadBack { rule, which: _, forward } => rules::read_back(clients, rule, forward).await,

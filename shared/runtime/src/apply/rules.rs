@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, HostHeaderConditionConfig, PathPatternConditionConfig, RuleCondition,
-    RulePriorityPair, SourceIpConditionConfig, TargetGroupTuple,
+    RulePriorityPair, SourceIpConditionConfig, TargetGroupStickinessConfig, TargetGroupTuple,
 };
 use domain::id::RuleArn;
 use domain::plan::NewRule;
@@ -24,7 +24,7 @@ pub(crate) async fn create(clients: &Clients, new: &NewRule) -> Result<Applied, 
         .listener_arn(new.listener.as_str())
         .priority(i32::try_from(new.priority).unwrap_or(i32::MAX))
         .set_conditions(Some(elb_conditions(&new.conditions)))
-        .actions(forward_action(&new.forward))
+        .actions(forward_action(&new.forward, None))
         .set_tags(Some(elb_tags(&new.tags)))
         .send()
         .await
@@ -36,14 +36,14 @@ pub(crate) async fn create(clients: &Clients, new: &NewRule) -> Result<Applied, 
 pub(crate) async fn modify(
     clients: &Clients,
     rule: &RuleArn,
-    forward: Option<&Vec<Weighted>>,
+    forward: Option<(&Vec<Weighted>, Option<u32>)>,
     conditions: Option<&Conditions>,
 ) -> Result<Applied, AwsError> {
     clients
         .elb
         .modify_rule()
         .rule_arn(rule.as_str())
-        .set_actions(forward.map(|forward| vec![forward_action(forward)]))
+        .set_actions(forward.map(|(forward, sticky)| vec![forward_action(forward, sticky)]))
         .set_conditions(conditions.map(elb_conditions))
         .send()
         .await
@@ -99,15 +99,22 @@ pub(crate) async fn read_back(clients: &Clients, rule: &RuleArn, forward: &[Weig
     )))
 }
 
-/// One forward action, always in the form that carries weights.
-fn forward_action(forward: &[Weighted]) -> Action {
+/// One forward action, always in the form that carries weights. What does not say that it is sticky is not.
+fn forward_action(forward: &[Weighted], sticky_seconds: Option<u32>) -> Action {
     let tuple = |weighted: &Weighted| {
         TargetGroupTuple::builder()
             .target_group_arn(weighted.group.as_str())
             .weight(i32::try_from(weighted.weight).unwrap_or(i32::MAX))
             .build()
     };
-    let config = ForwardActionConfig::builder().set_target_groups(Some(forward.iter().map(tuple).collect())).build();
+    let sticky = sticky_seconds.map(|seconds| {
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        TargetGroupStickinessConfig::builder().enabled(true).duration_seconds(seconds).build()
+    });
+    let config = ForwardActionConfig::builder()
+        .set_target_groups(Some(forward.iter().map(tuple).collect()))
+        .set_target_group_stickiness_config(sticky)
+        .build();
     Action::builder().r#type(ActionTypeEnum::Forward).forward_config(config).build()
 }
 

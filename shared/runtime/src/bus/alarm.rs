@@ -1,43 +1,55 @@
 //! An alarm went off: what is product is rolled back, where the alarm is about it.
 
-use domain::config::{Found, Service};
-use domain::id::ServiceName;
+use std::collections::BTreeSet;
+
+use domain::config::{Found, OnAlarm, Service};
+use domain::id::{ReleaseId, ServiceName};
+use domain::notice::{Notice, Status};
 use domain::request::{Request, RollbackScope, Verb};
 use domain::time::Time;
-use domain::world::Scope;
+use domain::world::{Alarm, Scope};
 use lambda_runtime::Error;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
 use super::{carry_out, ignored, insist};
 use crate::deadline::{Deadline, now};
-use crate::direct;
 use crate::errors::Trouble;
 use crate::observe::{Look, Memory, alarms};
 use crate::runner::Runner;
+use crate::{direct, report};
 
 /// Rolls back, in each service that lists the alarm, what got its weight before the alarm stood.
 pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reason: &str) -> Result<Value, Error> {
     let what = format!("alarm {name}");
     let every = insist(deadline, || runner.services.every(&runner.clients)).await?;
-    let listing: Vec<(ServiceName, Service)> = every
+    let listing: Vec<(ServiceName, Service, Option<String>)> = every
         .into_iter()
-        .filter_map(|(service, Found { service: config, .. })| Some((service, config?)))
-        .filter(|(_, config)| config.alarms.contains(name))
+        .filter_map(|(service, Found { service: config, notify_topic_arn, .. })| {
+            Some((service, config?, notify_topic_arn))
+        })
+        .filter(|(_, config, _)| config.alarms.contains(name))
         .collect();
     if listing.is_empty() {
         return Ok(ignored(&what, "no service lists it"));
     }
-    let Some(since) = insist(deadline, || alarms::in_alarm_since(&runner.clients, name)).await? else {
+    let names = BTreeSet::from([name.to_owned()]);
+    let standing = insist(deadline, || alarms::standing(&runner.clients, &names)).await?;
+    let Some(Alarm::Red { since, .. }) = standing.get(name) else {
         return Ok(ignored(&what, "it is not in ALARM any more"));
     };
     let (mut answers, mut hindered) = (Vec::new(), None);
-    for (service, config) in listing {
+    for (service, config, topic) in listing {
         let verb = Verb::Rollback { reason: format!("{what}: {reason}"), scope: RollbackScope::TrafficOnly };
-        let mut request = Request { service, release: None, verb, pipeline: None, started: None };
+        let mut request = Request::new(service, None, verb);
         let span = direct::span(&request);
         let acted = async {
-            match insist(deadline, || suspect(runner, &config, &request, since)).await? {
+            match insist(deadline, || suspect(runner, &config, &request, *since)).await? {
+                Ok(release) if config.on_alarm == OnAlarm::Freeze => {
+                    let notice = frozen(&request, release, name, reason);
+                    insist(deadline, || report::publish(&runner.clients, topic.as_deref(), &notice)).await?;
+                    Ok(ignored(&what, "the weights stay where they are, and people are told: on_alarm is freeze"))
+                }
                 Ok(release) => {
                     request.release = Some(release);
                     carry_out(runner, deadline, &what, &request).await
@@ -56,6 +68,22 @@ pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reaso
     }
 }
 
+/// What people are told where an alarm changes nothing.
+fn frozen(request: &Request, release: ReleaseId, alarm: &str, reason: &str) -> Notice {
+    let decide =
+        [("go on", "promote", r#" and "despite_alarms":true"#), ("go back", "teardown", r#" and "action":"rollback""#)];
+    Notice {
+        service: request.service.clone(),
+        event: "alarm".to_owned(),
+        status: Status::Attention,
+        headline: format!("alarm {alarm} is red since {release} has traffic: {reason}"),
+        lines: vec!["The weights stay where they are (on_alarm is freeze).".to_owned()],
+        look: Vec::new(),
+        next: decide.map(|(what, function, more)| format!("To {what}: {function} {release}{more}.")).to_vec(),
+        release: Some(release),
+    }
+}
+
 /// The release that the alarm is about: what is being promoted, or product, if the alarm went off after it got its weight. Else
 /// why there is none.
 async fn suspect(
@@ -63,7 +91,7 @@ async fn suspect(
     service: &Service,
     request: &Request,
     since: Time,
-) -> Result<Result<domain::id::ReleaseId, String>, Trouble> {
+) -> Result<Result<ReleaseId, String>, Trouble> {
     let look = Look {
         clients: &runner.clients,
         can: &runner.can,
@@ -85,10 +113,10 @@ async fn suspect(
     let Some(release) = standing.promoting().or_else(|| standing.product_release()) else {
         return Ok(Err("no release is product".to_owned()));
     };
-    match standing.weights_since() {
-        Some(weights) if since > weights => Ok(Ok(release.clone())),
-        Some(weights) => {
-            Ok(Err(format!("it went off at {since}, before the weights of {weights}: it is not about {release}")))
+    match standing.begun(release) {
+        Some(begun) if since > begun => Ok(Ok(release.clone())),
+        Some(begun) => {
+            Ok(Err(format!("it went off at {since}, before {release} got its weight at {begun}: it is not about it")))
         }
         None => Ok(Err("there is no product rule".to_owned())),
     }

@@ -139,8 +139,7 @@ async fn roll_back(
     }
     let (mut answers, mut hindered) = (Vec::new(), None);
     for service in services {
-        let request =
-            Request { service, release: Some(release.clone()), verb: verb.clone(), pipeline: None, started: None };
+        let request = Request::new(service, Some(release.clone()), verb.clone());
         let span = direct::span(&request);
         match carry_out(runner, deadline, what, &request).instrument(span).await {
             Ok(answer) => answers.push(answer),

@@ -60,8 +60,7 @@ pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, 
             break;
         }
         let groups: Vec<String> = tagged.get(name.as_str()).into_iter().flatten().cloned().collect();
-        let request =
-            Request { service: name.clone(), release: None, verb: Verb::Sweep, pipeline: None, started: None };
+        let request = Request::new(name.clone(), None, Verb::Sweep);
         let span = direct::span(&request);
         let swept = async {
             match every.get(name) {

@@ -113,12 +113,15 @@ impl Look<'_> {
         let addresses = scope
             .addresses
             .then(|| able("look at elastic IPs", looks.addresses, |look| look(clients, &service.elastic_ips)));
-        let (instances, rules, own_group, listener, addresses, names) = tokio::join!(
+        let alarms = (scope.alarms && !service.alarms.is_empty())
+            .then(|| able("look at alarms", looks.alarms, |look| look(clients, &service.alarms)));
+        let (instances, rules, own_group, listener, addresses, alarms, names) = tokio::join!(
             instances::of_service(clients, &service.name),
             rules::of_listener(clients, &service.listener_arn),
             together::maybe(at_once.map(|name| groups::by_name(clients, name))),
             together::maybe(listener),
             together::maybe(addresses),
+            together::maybe(alarms),
             names::all(clients, service.dns.as_ref()),
         );
         let (instances, rules, own_group) = (instances?, rules?, own_group?.flatten());
@@ -201,6 +204,7 @@ impl Look<'_> {
             launch: launch?,
             no_capacity: memory.no_capacity.clone(),
             executions_over: BTreeMap::new(),
+            alarms: alarms?.unwrap_or_default(),
             told: memory.told.clone(),
         };
         if self.request.verb == Verb::Sweep {
