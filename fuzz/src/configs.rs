@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use domain::config::{Ami, OnApprovalTimeout, ReadyWhen, RuleConfig, Service, Settings, UserData};
+use domain::config::{Ami, OnAlarm, OnApprovalTimeout, ReadyWhen, RuleConfig, Service, Settings, UserData};
 use domain::id::ServiceName;
 use domain::world::Conditions;
 use serde_json::{Map, Value, json};
@@ -37,6 +37,8 @@ const KEYS: &[&str] = &[
     "traffic",
     "bake_seconds",
     "alarms",
+    "on_alarm",
+    "retired_ttl_seconds",
     "drain_seconds",
     "settle_seconds",
     "min_healthy_percent",
@@ -64,6 +66,8 @@ const FAULTS: &[(&str, &str)] = &[
     ("traffic", r#"{"steps":[100]}"#),
     ("bake_seconds", r#"-1"#),
     ("alarms", r#"[""]"#),
+    ("on_alarm", r#""stop""#),
+    ("retired_ttl_seconds", r#"60"#),
     ("drain_seconds", r#"3601"#),
     ("settle_seconds", r#""1""#),
     ("min_healthy_percent", r#"0"#),
@@ -126,15 +130,17 @@ pub fn right(c: &mut Choices) -> Map<String, Value> {
             config.insert(key.into(), json!(c.pick(&values)));
         }
     }
-    let more: [(&str, Value); 12] = [
+    let more: [(&str, Value); 14] = [
         ("ready_when", json!(c.word(&["status_ok", "running", "ssm_online"]))),
         (
             "dns",
             json!({"zone_id": "Z01", "product": "mobile.corp.internal", "pre_product": "pre-mobile.corp.internal"}),
         ),
         ("elastic_ips", json!(["eipalloc-01", "eipalloc-02", "eipalloc-03", "eipalloc-04"])),
-        ("traffic", json!({"steps": [10, 50], "step_seconds": 60})),
+        ("traffic", json!({"steps": [10, 50], "step_seconds": 60, "stickiness_seconds": 300})),
         ("alarms", json!(["mobile-5xx", "Mobil ä"])),
+        ("on_alarm", json!("freeze")),
+        ("retired_ttl_seconds", json!(86_400)),
         ("tags", json!({"team": "mobile", "cost-center": "42", "Straße 中": "a b+c"})),
         (
             "health_check",
@@ -269,13 +275,7 @@ pub fn check(environment: &Environment) -> Kept {
         problems: found.problems.iter().map(ToString::to_string).collect(),
     };
     crate::words::fits_a_job(&refusal.to_string())?;
-    let request = domain::request::Request {
-        service: service_name(),
-        release: None,
-        verb: domain::request::Verb::Promote,
-        pipeline: None,
-        started: None,
-    };
+    let request = domain::request::Request::new(service_name(), None, domain::request::Verb::Promote);
     let notice = domain::report::Outcome::Refused(refusal).notice(&request);
     notice.iter().try_for_each(crate::words::fits_sns)?;
     if let Some(faults) = &environment.faults {
@@ -345,6 +345,11 @@ pub fn written(service: &Service) -> Value {
         "product": rule(&service.product), "pre_product": rule(&service.pre_product),
         "drain_seconds": service.drain_seconds, "settle_seconds": service.settle_seconds,
         "bake_seconds": service.bake_seconds, "alarms": service.alarms,
+        "on_alarm": match service.on_alarm {
+            OnAlarm::Rollback => "rollback",
+            OnAlarm::Freeze => "freeze",
+        },
+        "retired_ttl_seconds": service.retired_ttl_seconds,
         "provision_timeout_seconds": service.provision_timeout_seconds,
         "health_timeout_seconds": service.health_timeout_seconds,
         "keep_rejected_seconds": service.keep_rejected_seconds,
@@ -385,7 +390,10 @@ pub fn written(service: &Service) -> Value {
         if service.traffic.step_seconds > 0 {
             object.insert(
                 "traffic".into(),
-                json!({"steps": service.traffic.steps, "step_seconds": service.traffic.step_seconds}),
+                json!({
+                    "steps": service.traffic.steps, "step_seconds": service.traffic.step_seconds,
+                    "stickiness_seconds": service.traffic.stickiness_seconds,
+                }),
             );
         }
     }

@@ -109,8 +109,9 @@ pub fn check(words: &Words) -> Kept {
             text.clone()
         })?;
     }
-    let since = tags::weights_since(at, text(0));
-    let back = tags::read_weights_since(&since, text(0));
+    let hash = domain::id::short_hash(text(0), 8);
+    let since = tags::weights_since(at, &hash);
+    let back = tags::read_weights_since(&since, &hash);
     let known = at.to_string() != "an unknown time";
     promise(!known || back == Some(at), "the time of weights is read again", || since.clone())?;
     let Ok(service) = ServiceName::new(&words.service) else { return Ok(()) };

@@ -8,8 +8,8 @@ use domain::request::{Request, RollbackScope, Verb};
 use domain::tags::{self, Role, Tags, WhichRule};
 use domain::time::Time;
 use domain::world::{
-    Action, Address, Conditions, Group, GroupDetails, Health, Holder, Image, Instance, InstanceState, LaunchFacts,
-    Listener, Readiness, Record, Rule, Secret, Subnet, Target, Weighted, World, weights_hash,
+    Action, Address, Alarm, Conditions, Group, GroupDetails, Health, Holder, Image, Instance, InstanceState,
+    LaunchFacts, Listener, Readiness, Record, Rule, Secret, Subnet, Target, Weighted, World, weights_hash,
 };
 
 use crate::choices::Choices;
@@ -70,6 +70,7 @@ const TAG_KEYS: &[&str] = &[
     tags::LISTENER,
     tags::LAUNCH,
     tags::PIPELINE,
+    tags::FINGERPRINT,
     tags::NAME,
 ];
 
@@ -89,6 +90,9 @@ pub fn make(c: &mut Choices) -> Scene {
     describe(c, &mut world);
     beside(c, &service, &mut world, now);
     noise(c, &mut world);
+    for name in &service.alarms {
+        alarm(c, &mut world, name, now);
+    }
     observed(&service, &mut world);
     let mut requests = requests(c, &service, now);
     if !is_good {
@@ -121,6 +125,16 @@ fn observed(service: &Service, world: &mut World) {
         };
         priorities.contains(&rule.priority) || is_ours(&rule.tags) || forward.iter().any(|w| ours.contains(&w.group))
     });
+}
+
+/// As a rule it exists, and as a rule it is quiet.
+fn alarm(c: &mut Choices, world: &mut World, name: &str, now: Time) {
+    let before = -i64::try_from(c.upto(600)).unwrap_or(0);
+    let alarm =
+        if c.chance(30) { Alarm::Red { since: now + before, reason: text::like(c, VALUES, 50) } } else { Alarm::Quiet };
+    if c.chance(90) {
+        world.alarms.insert(name.to_owned(), alarm);
+    }
 }
 
 fn listener(c: &mut Choices) -> Listener {
@@ -436,12 +450,15 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
         Verb::Sweep,
     ];
     let pipeline = c.chance(30).then(|| text::like(c, &["mobile-web"], 50));
+    let (despite_alarms, fingerprint) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
     let request = |verb: Verb| Request {
         service: service.name.clone(),
         release: release.clone().filter(|_| verb != Verb::Sweep),
         verb,
         pipeline: pipeline.clone(),
         started,
+        despite_alarms,
+        fingerprint: fingerprint.clone(),
     };
     verbs.into_iter().map(request).collect()
 }
