@@ -1,7 +1,9 @@
 //! `faults`: shows that every call, cut off anywhere, ends in the same place. `make faults` runs all of it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use faults::load::{self, Load};
 use faults::points::{self, Wanted};
 use faults::scenario::SCENARIOS;
 use local::Result;
@@ -9,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "faults                     all of it
 faults points [FILTER…]    each call of AWS cut off in every way; a point's name has all FILTERs in it
-faults together [ROUNDS]   two and three calls at the same time";
+faults together [ROUNDS]   two and three calls at the same time
+faults load [SERVICES [SHARE]]   so many services release at once, with a share of AWS's default limits
+faults stopped             a holder of the lease stands still until it has run out, for more than a minute";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -18,6 +22,8 @@ async fn main() -> ExitCode {
         match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => try_points(&[]).await,
             ["points", filters @ ..] => try_points(filters).await,
+            ["load", numbers @ ..] => try_load(numbers).await,
+            ["stopped"] => faults::stopped::run(|line| println!("{line}")).await.map(|()| ExitCode::SUCCESS),
             _ => {
                 eprintln!("{USAGE}");
                 Ok(ExitCode::from(2))
@@ -54,4 +60,12 @@ async fn try_points(filters: &[&str]) -> Result<ExitCode> {
         println!("\n{failed}");
     }
     Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn try_load(numbers: &[&str]) -> Result<ExitCode> {
+    let services = numbers.first().map_or(Ok(100), |number| number.parse())?;
+    let share = numbers.get(1).map_or(Ok(1.0), |number| number.parse())?;
+    let load = Load { services, share, patience: Duration::from_secs(3600) };
+    print!("{}", load::run(load, |line| println!("{line}")).await?);
+    Ok(ExitCode::SUCCESS)
 }

@@ -175,7 +175,7 @@ async fn never(stack: &Stack, function: &str, payload: &Value, action: &str, ste
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_never_answered_never() {
+async fn what_is_never_answered_ends_inside_what_a_change_needs() {
     // With time for one such change, and for an end.
     let options = || Options { change: quick, timeout: Some(Duration::from_secs(26)), ..Options::scripted() };
     let (provision, others) = tokio::join!(stack_with(options()), stack_with(options()));
