@@ -25,14 +25,14 @@ pub fn targets() -> Vec<Box<dyn Target>> {
         Box::new(Of {
             name: "events",
             about: "events of every kind, right, spoilt and from scratch, read by each function",
-            share: 30,
+            share: 35,
             make: events::make,
             check: events::check,
         }),
         Box::new(Of {
             name: "parameters",
             about: "UserParameters and continuation tokens of jobs",
-            share: 30,
+            share: 35,
             make: events::make_parameters,
             check: events::check_parameters,
         }),
@@ -46,7 +46,7 @@ pub fn targets() -> Vec<Box<dyn Target>> {
         Box::new(Of {
             name: "plans",
             about: "any tags on any resources, and every verb planned in that world",
-            share: 20,
+            share: 10,
             make: worlds::make,
             check: promises::check,
         }),

@@ -93,8 +93,9 @@ async fn change(lane: &Lane, c: &mut Choices) -> Result<Vec<String>> {
         let places = standing.instances.len() + standing.groups.len() + standing.rules.len();
         let at = c.upto(places.saturating_sub(1));
         let instance = standing.instances.get(at).map(|instance| &instance.id);
-        let arns = standing.groups.iter().map(|group| &group.arn).chain(standing.rules.iter().map(|rule| &rule.arn));
-        let arn = arns.skip(at.saturating_sub(standing.instances.len())).next();
+        let mut arns =
+            standing.groups.iter().map(|group| &group.arn).chain(standing.rules.iter().map(|rule| &rule.arn));
+        let arn = arns.nth(at.saturating_sub(standing.instances.len()));
         let Some(resource) = instance.or(arn) else { continue };
         tag(&moto, resource, instance.is_some(), &key, value).await?;
         changed.push(format!("{resource}: {key} = {value:?}"));
@@ -164,10 +165,10 @@ fn keeps(before: &Standing, after: &Standing) -> std::result::Result<(), String>
             let serving =
                 |standing: &Standing, id: &str| standing.instances.iter().any(|i| i.id == id && i.state == "running");
             for (id, _) in had.targets.iter().filter(|(id, state)| state != "draining" && serving(before, id)) {
-                let target = has.targets.iter().any(|(target, state)| target == id && state != "draining");
+                let stays = has.targets.iter().any(|(target, state)| target == id && state != "draining");
                 // Register takes out of QA's group what is not its release's, by the tags.
                 let qas = rule.tag("rule") == "pre-product";
-                if !(target && serving(after, id)) && !qas {
+                if !(qas || stays && serving(after, id)) {
                     return Err(format!("{id} served for {arn}, which has weight in {}, and was taken away", rule.arn));
                 }
             }
