@@ -28,6 +28,9 @@ pub fn server(index: usize) -> String {
     format!("target-{}", index + 1)
 }
 
+/// The first word of a line of the log.
+pub const LOG_MARK: &str = "failed";
+
 /// The map of the rules, by which HAProxy knows it.
 pub const MAP_FILE: &str = "rules.map";
 
@@ -42,6 +45,7 @@ pub fn render(listen: SocketAddr) -> String {
     let mut config = format!(
         r#"global
     nbthread 1
+    log stdout format raw daemon
     stats socket unix@{SOCKET_FILE} mode 600 level admin
 
 defaults
@@ -64,13 +68,14 @@ defaults
 
 frontend listener
     bind {listen}
+    # The part of ALB's access log that tells of failures: when, who asked, which target it went to, the status.
+    log global
+    option dontlog-normal
+    log-format "{LOG_MARK} %[date(0,ms)] %ci:%cp %[bc_dst]:%[bc_dst_port] %ST"
     http-request set-header X-Forwarded-For "%[req.fhdr(x-forwarded-for)], %[src]" if {{ req.hdr_cnt(x-forwarded-for) gt 0 }}
     http-request set-header X-Forwarded-For %[src] unless {{ req.hdr_cnt(x-forwarded-for) gt 0 }}
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Port {port}
-
-    # ALB's access log tells which target a failed request was sent to; here the answer does.
-    http-after-response set-header X-Target "%[bc_dst]:%[bc_dst_port]" if {{ status ge 500 }} {{ bc_dst -m found }}
 
     # The rules; see rules.rs for what the map holds.
     http-request set-var-fmt(txn.request) "%[src,hex]|%[req.hdr(host),host_only,lower]|%[path]"

@@ -46,6 +46,7 @@ pub enum HaproxyError {
 /// A running HAProxy. The run's guard ends it when this is dropped, at the latest.
 #[derive(Debug)]
 pub struct Haproxy {
+    log_file: PathBuf,
     /// As seen from HAProxy's working folder: a socket's path must be short, and the run's folder need not be.
     socket: PathBuf,
     child: Child,
@@ -89,7 +90,7 @@ impl Haproxy {
         let child = command.spawn().map_err(|_| HaproxyError::Missing)?;
 
         let socket = Path::new("/proc").join(child.id().to_string()).join("cwd").join(config::SOCKET_FILE);
-        let mut haproxy = Self { socket, child };
+        let mut haproxy = Self { log_file, socket, child };
         for _ in 0..START_TRIES {
             if haproxy.command("show info").await.is_ok() {
                 return Ok(haproxy);
@@ -99,8 +100,13 @@ impl Haproxy {
             }
             tokio::time::sleep(START_PAUSE).await;
         }
-        let said = std::fs::read_to_string(&log_file).unwrap_or_default();
+        let said = std::fs::read_to_string(&haproxy.log_file).unwrap_or_default();
         Err(HaproxyError::Start(said.trim().to_owned()))
+    }
+
+    /// Where it logs to.
+    pub fn log_file(&self) -> &Path {
+        &self.log_file
     }
 
     /// Sends a command; the answer is what it says, without white space around it.

@@ -6,13 +6,16 @@
 mod config;
 mod haproxy;
 mod health;
+mod log;
 mod node;
 mod read;
 mod rules;
 mod slots;
 mod sync;
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use haproxy::{Haproxy, HaproxyError};
+pub use log::FailedRequest;
 
 use crate::instances::Instances;
 use crate::processes::Guard;
@@ -60,6 +64,7 @@ impl From<HaproxyError> for SyncError {
 #[derive(Debug)]
 pub struct LoadBalancer {
     addresses: Vec<SocketAddr>,
+    log_files: Vec<PathBuf>,
     orders: mpsc::UnboundedSender<Order>,
     passes: watch::Receiver<Passes>,
     owner: JoinHandle<()>,
@@ -92,21 +97,36 @@ impl LoadBalancer {
         nodes: &[(SocketAddr, Duration)],
         around: Around,
     ) -> Result<Self, HaproxyError> {
-        let mut started = Vec::new();
+        let (mut started, mut log_files) = (Vec::new(), Vec::new());
         for (number, (address, lag)) in (1..).zip(nodes) {
-            started.push(Node::new(Haproxy::start(guard, &format!("haproxy-{number}"), *address).await?, *lag));
+            let haproxy = Haproxy::start(guard, &format!("haproxy-{number}"), *address).await?;
+            log_files.push(haproxy.log_file().to_owned());
+            started.push(Node::new(haproxy, *lag));
         }
         let (orders, inbox) = mpsc::unbounded_channel();
         let (passed, passes) = watch::channel(Passes::default());
         let owner = tokio::spawn(Owner::new(started, around, inbox, passed).run());
         let addresses = nodes.iter().map(|(address, _)| *address).collect();
-        Ok(Self { addresses, orders, passes, owner })
+        Ok(Self { addresses, log_files, orders, passes, owner })
     }
 
     /// Where its nodes listen.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What the access log tells of requests that failed so far.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn failed_requests(&self) -> io::Result<Vec<FailedRequest>> {
+        let mut all = Vec::new();
+        for file in &self.log_files {
+            all.extend(log::read(&std::fs::read_to_string(file)?));
+        }
+        Ok(all)
     }
 
     /// Follows a listener from now on.

@@ -8,7 +8,7 @@ use gateway::{Aws, AwsError};
 use ipnet::Ipv4Net;
 use roxmltree::Node;
 
-use crate::instances::Instances;
+use crate::instances::{Instance, Instances};
 use crate::xml;
 
 /// AWS's own value where a group says nothing.
@@ -100,54 +100,91 @@ pub enum Place {
     NotRunning(String),
 }
 
-/// Reads the listener whole, and beside it the groups that a rule named until a moment ago, as far as they still exist.
-pub async fn read(
-    aws: &Aws,
-    instances: &Instances,
-    listener_arn: &str,
-    named_before: &BTreeSet<String>,
-) -> Result<View, AwsError> {
-    let text = aws.query("elasticloadbalancing", "DescribeRules", &[("ListenerArn", listener_arn)]).await?;
-    let rules = rules(&text);
+/// What is known of the groups, so that a change does not cost a look at all of them.
+#[derive(Debug, Default)]
+pub struct Known(BTreeMap<String, KnownGroup>);
 
-    let mut named: Vec<&str> = rules.iter().flat_map(Rule::groups).collect();
-    named.sort_unstable();
-    named.dedup();
-    let mut groups = BTreeMap::new();
-    if !named.is_empty() {
-        let keys: Vec<String> = (1..=named.len()).map(|n| format!("TargetGroupArns.member.{n}")).collect();
-        let parameters: Vec<(&str, &str)> = keys.iter().map(String::as_str).zip(named.iter().copied()).collect();
-        let mut checks = checks(&aws.query("elasticloadbalancing", "DescribeTargetGroups", &parameters).await?);
-        for arn in named_before.iter().filter(|arn| !named.contains(&arn.as_str())) {
-            let parameters = [("TargetGroupArns.member.1", arn.as_str())];
-            match aws.query("elasticloadbalancing", "DescribeTargetGroups", &parameters).await {
-                Ok(text) => checks.extend(self::checks(&text)),
+/// A group, but for where its targets are.
+#[derive(Debug)]
+struct KnownGroup {
+    check: HealthCheck,
+    drain: Duration,
+    targets: Vec<(String, u16)>,
+}
+
+impl Known {
+    /// Forgets all groups.
+    pub fn forget_all(&mut self) {
+        self.0.clear();
+    }
+
+    /// Forgets what a call may have changed, by the resources that it is about.
+    pub fn forget(&mut self, resources: &str) {
+        for arn in resources.split(',').map(str::trim) {
+            self.0.remove(arn);
+        }
+    }
+
+    /// Reads the listener, and beside it the groups that a rule named until a moment ago, as far as they still exist.
+    pub async fn read(
+        &mut self,
+        aws: &Aws,
+        instances: &Instances,
+        listener_arn: &str,
+        named_before: &BTreeSet<String>,
+    ) -> Result<View, AwsError> {
+        let text = aws.query("elasticloadbalancing", "DescribeRules", &[("ListenerArn", listener_arn)]).await?;
+        let rules = rules(&text);
+        let named: BTreeSet<&str> = rules.iter().flat_map(Rule::groups).collect();
+        self.0.retain(|arn, _| named.contains(arn.as_str()) || named_before.contains(arn));
+        for arn in named_before.iter().map(String::as_str).chain(named.iter().copied()) {
+            if self.0.contains_key(arn) {
+                continue;
+            }
+            match group(aws, arn).await {
+                Ok(group) => drop(group.map(|group| self.0.insert(arn.to_owned(), group))),
                 // It was deleted meanwhile.
-                Err(AwsError::Service { .. }) => {}
+                Err(AwsError::Service { .. }) if !named.contains(arn) => {}
                 Err(error) => return Err(error),
             }
         }
-        let addresses: BTreeMap<String, Place> = instances
-            .list()
-            .await?
-            .into_iter()
-            .map(|instance| {
-                let place = match instance.private_ip {
-                    Some(ip) if instance.running() => Place::Address(ip),
-                    Some(_) | None => Place::NotRunning(instance.state),
-                };
-                (instance.id, place)
-            })
-            .collect();
-        for (arn, check) in checks {
-            let health = aws.query("elasticloadbalancing", "DescribeTargetHealth", &[("TargetGroupArn", &arn)]).await?;
-            let attributes =
-                aws.query("elasticloadbalancing", "DescribeTargetGroupAttributes", &[("TargetGroupArn", &arn)]).await?;
-            let group = Group { check, drain: drain(&attributes), targets: targets(&health, &addresses) };
-            groups.insert(arn, group);
-        }
+        let places: BTreeMap<String, Place> = instances.list().await?.into_iter().map(place).collect();
+        let groups = self.0.iter().map(|(arn, group)| (arn.clone(), group.at(&places))).collect();
+        Ok(View { rules, groups })
     }
-    Ok(View { rules, groups })
+}
+
+impl KnownGroup {
+    fn at(&self, places: &BTreeMap<String, Place>) -> Group {
+        let target = |(id, port): &(String, u16)| {
+            let place = match id.parse() {
+                Ok(ip) => Place::Address(ip),
+                Err(_) => places.get(id).cloned().unwrap_or_else(|| Place::NotRunning("terminated".to_owned())),
+            };
+            RegisteredTarget { id: id.clone(), port: *port, place }
+        };
+        Group { check: self.check.clone(), drain: self.drain, targets: self.targets.iter().map(target).collect() }
+    }
+}
+
+/// Reads a group.
+async fn group(aws: &Aws, arn: &str) -> Result<Option<KnownGroup>, AwsError> {
+    let of_group = [("TargetGroupArn", arn)];
+    let described =
+        aws.query("elasticloadbalancing", "DescribeTargetGroups", &[("TargetGroupArns.member.1", arn)]).await?;
+    let health = aws.query("elasticloadbalancing", "DescribeTargetHealth", &of_group).await?;
+    let attributes = aws.query("elasticloadbalancing", "DescribeTargetGroupAttributes", &of_group).await?;
+    let group =
+        check(&described).map(|check| KnownGroup { check, drain: drain(&attributes), targets: targets(&health) });
+    Ok(group)
+}
+
+fn place(instance: Instance) -> (String, Place) {
+    let place = match instance.private_ip {
+        Some(ip) if instance.running() => Place::Address(ip),
+        Some(_) | None => Place::NotRunning(instance.state),
+    };
+    (instance.id, place)
 }
 
 impl Rule {
@@ -233,14 +270,14 @@ fn action(node: Node<'_, '_>) -> Action {
     }
 }
 
-fn checks(text: &str) -> Vec<(String, HealthCheck)> {
-    let Ok(document) = roxmltree::Document::parse(text) else { return Vec::new() };
+fn check(text: &str) -> Option<HealthCheck> {
+    let document = roxmltree::Document::parse(text).ok()?;
     xml::all(document.root(), "DescribeTargetGroupsResult")
         .flat_map(|result| xml::list(result, "TargetGroups", "member"))
-        .filter_map(|group| {
+        .map(|group| {
             let number =
                 |name, otherwise| xml::text(group, name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
-            let check = HealthCheck {
+            HealthCheck {
                 protocol: xml::text(group, "HealthCheckProtocol").unwrap_or("HTTP").to_owned(),
                 port: xml::text(group, "HealthCheckPort").and_then(|text| text.parse().ok()),
                 path: xml::text(group, "HealthCheckPath").unwrap_or("/").to_owned(),
@@ -252,24 +289,18 @@ fn checks(text: &str) -> Vec<(String, HealthCheck)> {
                     .and_then(|matcher| xml::text(matcher, "HttpCode"))
                     .unwrap_or("200")
                     .to_owned(),
-            };
-            Some((xml::text(group, "TargetGroupArn")?.to_owned(), check))
+            }
         })
-        .collect()
+        .next()
 }
 
-fn targets(text: &str, instances: &BTreeMap<String, Place>) -> Vec<RegisteredTarget> {
+fn targets(text: &str) -> Vec<(String, u16)> {
     let Ok(document) = roxmltree::Document::parse(text) else { return Vec::new() };
     xml::all(document.root(), "DescribeTargetHealthResult")
         .flat_map(|result| xml::list(result, "TargetHealthDescriptions", "member"))
         .filter_map(|description| {
             let target = xml::child(description, "Target")?;
-            let id = xml::text(target, "Id")?;
-            let place = match id.parse() {
-                Ok(ip) => Place::Address(ip),
-                Err(_) => instances.get(id).cloned().unwrap_or_else(|| Place::NotRunning("terminated".to_owned())),
-            };
-            Some(RegisteredTarget { id: id.to_owned(), port: xml::text(target, "Port")?.parse().ok()?, place })
+            Some((xml::text(target, "Id")?.to_owned(), xml::text(target, "Port")?.parse().ok()?))
         })
         .collect()
 }

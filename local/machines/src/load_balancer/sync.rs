@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::health::{Change, Check, Prober};
 use super::node::Node;
-use super::read::{self, Group, Place, RegisteredTarget, Rule, View};
+use super::read::{Group, Known, Place, RegisteredTarget, Rule, View};
 use super::slots::{WantedGroup, WantedTarget};
 use super::{Around, Passes, SyncError};
 use crate::instances;
@@ -36,6 +36,7 @@ pub struct Owner {
     orders: mpsc::UnboundedReceiver<Order>,
     passed: watch::Sender<Passes>,
     listener: Option<String>,
+    known: Known,
     view: View,
     prober: Prober,
     changes: mpsc::UnboundedReceiver<Change>,
@@ -61,9 +62,10 @@ impl Work {
         self.read = true;
     }
 
-    fn called(&mut self, call: &Call) {
+    fn called(&mut self, call: &Call, known: &mut Known) {
         if concerns(call) {
             self.read();
+            known.forget(&call.resource);
             let ago = SystemTime::now().duration_since(call.at + call.elapsed).unwrap_or_default();
             let since = Instant::now().checked_sub(ago);
             self.since = self.since.into_iter().chain(since).min();
@@ -86,6 +88,7 @@ impl Owner {
             orders,
             passed,
             listener: None,
+            known: Known::default(),
             view: View::default(),
             prober,
             changes,
@@ -124,8 +127,8 @@ impl Owner {
         tokio::select! {
             order = self.orders.recv() => self.order(order?, &mut work),
             call = self.around.calls.recv() => match call {
-                Ok(call) => work.called(&call),
-                Err(RecvError::Lagged(_)) => work.read(),
+                Ok(call) => work.called(&call, &mut self.known),
+                Err(RecvError::Lagged(_)) => self.missed(&mut work),
                 Err(RecvError::Closed) => return None,
             },
             change = self.changes.recv() => if let Some(change) = change { self.changed(change, &mut work); },
@@ -139,15 +142,21 @@ impl Owner {
         }
         loop {
             match self.around.calls.try_recv() {
-                Ok(call) => work.called(&call),
-                Err(TryRecvError::Lagged(_)) => work.read(),
+                Ok(call) => work.called(&call, &mut self.known),
+                Err(TryRecvError::Lagged(_)) => self.missed(&mut work),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(work),
             }
         }
     }
 
-    fn order(&mut self, order: Order, work: &mut Work) {
+    /// Some calls were not heard of: any of them may have changed anything.
+    fn missed(&mut self, work: &mut Work) {
+        self.known.forget_all();
         work.read();
+    }
+
+    fn order(&mut self, order: Order, work: &mut Work) {
+        self.missed(work);
         match order {
             Order::Follow(listener) => self.listener = Some(listener),
             Order::Settle(done) => work.settle.push(done),
@@ -160,8 +169,8 @@ impl Owner {
     }
 
     async fn pass(&mut self, read: bool, since: Instant) -> Result<(), SyncError> {
-        if read && let Some(listener) = &self.listener {
-            self.view = self.read(listener).await?;
+        if read && let Some(listener) = self.listener.clone() {
+            self.view = self.read(&listener).await?;
             for node in &mut self.nodes {
                 node.send(&self.view.rules, since);
             }
@@ -193,15 +202,15 @@ impl Owner {
     }
 
     /// Reads the listener; again where a group went away between two of the calls.
-    async fn read(&self, listener: &str) -> Result<View, AwsError> {
+    async fn read(&mut self, listener: &str) -> Result<View, AwsError> {
         let (moto, instances, named) = (&self.around.moto, &self.around.instances, self.named());
         for _ in 1..READ_TRIES {
-            match read::read(moto, instances, listener, &named).await {
+            match self.known.read(moto, instances, listener, &named).await {
                 Err(AwsError::Service { .. }) => {}
                 other => return other,
             }
         }
-        read::read(moto, instances, listener, &named).await
+        self.known.read(moto, instances, listener, &named).await
     }
 
     /// The groups that the rules of any node name.
