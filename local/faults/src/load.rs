@@ -27,6 +27,8 @@ const ATTEMPTS: u32 = 3;
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     pub services: u32,
+    /// How many releases each service has, one after the other.
+    pub releases: usize,
     /// The share that the account has of AWS's default limits.
     pub share: f64,
     pub patience: Duration,
@@ -42,6 +44,8 @@ pub struct Report {
     pub invocations: usize,
     pub waited: usize,
     pub longest_invocation: Duration,
+    /// Services of which something that only follows the switch was left for the sweep.
+    pub for_the_sweep: usize,
     /// By AWS service.
     pub calls: BTreeMap<String, Calls>,
     /// How long the SDK paused between attempts, the shortest first.
@@ -87,7 +91,7 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
         Arc::new(["provision", "register", "promote"].map(|function| (function, Semaphore::new(AT_ONCE))).into());
     let mut callers = JoinSet::new();
     for name in &names {
-        callers.spawn(release_twice(Arc::clone(&stack), Arc::clone(&slots), name.clone(), load.patience));
+        callers.spawn(release(Arc::clone(&stack), Arc::clone(&slots), name.clone(), load));
     }
     let (mut times, mut invoked) = (Vec::new(), Vec::new());
     while let Some(caller) = callers.join_next().await {
@@ -100,7 +104,8 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
     let took = began.elapsed();
     stack.gateway().limits().clear();
     let calls = stack.gateway().record().since(mark);
-    check(&stack, &names).await?;
+    let for_the_sweep = followed_later(&stack, &names).await?;
+    check(&stack, &names, load.releases).await?;
     let (calls, pauses) = count(&calls);
     Ok(Report {
         load,
@@ -109,6 +114,7 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
         invocations: invoked.len(),
         waited: invoked.iter().filter(|invoked| invoked.waits).count(),
         longest_invocation: invoked.iter().map(|invoked| invoked.took).max().unwrap_or_default(),
+        for_the_sweep,
         calls,
         pauses,
     })
@@ -117,17 +123,12 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
 /// Room for so many calls of each function.
 type Slots = Arc<BTreeMap<&'static str, Semaphore>>;
 
-async fn release_twice(
-    stack: Arc<Stack>,
-    slots: Slots,
-    service: String,
-    patience: Duration,
-) -> Result<(Duration, Vec<Invoked>)> {
+async fn release(stack: Arc<Stack>, slots: Slots, service: String, load: Load) -> Result<(Duration, Vec<Invoked>)> {
     let began = Instant::now();
     let mut invoked = Vec::new();
-    for release in ["r1", "r2"] {
+    for release in 1..=load.releases {
         for (function, slots) in ["provision", "register", "promote"].map(|function| (function, slots.get(function))) {
-            let payload = json!({"service": service, "release": format!("{service}-{release}")});
+            let payload = json!({"service": service, "release": format!("{service}-r{release}")});
             loop {
                 let slot = match slots {
                     Some(slots) => Some(slots.acquire().await?),
@@ -140,7 +141,7 @@ async fn release_twice(
                 invoked.push(Invoked { took: answer.duration, waits: status == "waiting" });
                 match (&answer.error, status) {
                     (None, "done") => break,
-                    (None, "waiting") if began.elapsed() < patience => {
+                    (None, "waiting") if began.elapsed() < load.patience => {
                         tokio::time::sleep(Duration::from_millis(any_of(PAUSE))).await;
                     }
                     (Some(error), _) if error.kind == ErrorKind::Timeout => {
@@ -160,24 +161,47 @@ fn any_of(range: std::ops::Range<u64>) -> u64 {
     range.start + random % (range.end - range.start)
 }
 
-/// The second release of each service is product, the first its way back, and nothing was launched beside.
-async fn check(stack: &Stack, names: &[String]) -> Result<()> {
+/// Lets the sweep do what a throttled call left to it: what only follows a switch does not keep it from being done.
+async fn followed_later(stack: &Stack, names: &[String]) -> Result<usize> {
+    let left = async || {
+        let account = stack.account();
+        let standing = Standing::look(&stack.aws("LOOK"), &account.listener_arn, &account.zone_id).await?;
+        let is_left = |name: &&String| {
+            standing.rule(name, "pre-product").is_some()
+                || standing.names.contains_key(&format!("pre-{name}.corp.internal"))
+        };
+        Ok::<usize, Trouble>(names.iter().filter(is_left).count())
+    };
+    let first = left().await?;
+    if first > 0 {
+        stack.sweep_until("pre-product rules and names are gone", || async { Ok(left().await? == 0) }).await?;
+    }
+    Ok(first)
+}
+
+/// The last release of each service is product, the one before it its way back, and nothing was launched beside.
+async fn check(stack: &Stack, names: &[String], releases: usize) -> Result<()> {
     let account = stack.account();
     let standing = Standing::look(&stack.aws("LOOK"), &account.listener_arn, &account.zone_id).await?;
     for name in names {
         let mut weights = standing.weights(name, "product");
-        weights.sort_unstable();
-        if weights != [(format!("{name}-r1"), 0), (format!("{name}-r2"), 100)] {
+        weights.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
+        let behind = (releases > 1).then(|| (format!("{name}-r{}", releases - 1), 0));
+        let wanted: Vec<(String, u32)> = std::iter::once((format!("{name}-r{releases}"), 100)).chain(behind).collect();
+        if weights != wanted {
             return Err(Trouble::new(format!("the product rule of {name} forwards to {weights:?}")));
         }
-        if standing.rule(name, "pre-product").is_some() {
-            return Err(Trouble::new(format!("{name} has a pre-product rule")));
+        for release in 1..=releases {
+            let count = standing.instances_of(&format!("{name}-r{release}")).len();
+            if count != 2 {
+                return Err(Trouble::new(format!("release {release} of {name} has {count} instances")));
+            }
         }
     }
-    let expected = names.len() * 4;
-    if standing.instances.len() != expected || standing.groups.len() != names.len() * 2 {
+    let groups = names.len() * releases;
+    if standing.instances.len() != groups * 2 || standing.groups.len() != groups {
         let (instances, groups) = (standing.instances.len(), standing.groups.len());
-        return Err(Trouble::new(format!("{instances} instances and {groups} groups stand, for {expected} instances")));
+        return Err(Trouble::new(format!("{instances} instances and {groups} groups stand, too many")));
     }
     Ok(())
 }
@@ -226,10 +250,10 @@ fn at(sorted: &[Duration], percent: usize) -> Duration {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Load { services, share, .. } = self.load;
+        let Load { services, releases, share, .. } = self.load;
         writeln!(
             f,
-            "{services} services released twice in {:.0} s, with {share} of AWS's default limits.",
+            "{services} services had {releases} releases each in {:.0} s, with {share} of AWS's default limits.",
             self.took.as_secs_f64()
         )?;
         writeln!(
@@ -246,6 +270,7 @@ impl fmt::Display for Report {
             self.waited,
             self.longest_invocation.as_secs_f64()
         )?;
+        writeln!(f, "Of {} services the sweep had to finish what follows the switch.", self.for_the_sweep)?;
         writeln!(
             f,
             "The SDK paused {} times before it tried again: {} ms (one of ten), {} ms (half), {} ms (nine of ten).",

@@ -65,7 +65,7 @@ async fn try_points(filters: &[&str]) -> Result<ExitCode> {
 async fn try_load(numbers: &[&str]) -> Result<ExitCode> {
     let services = numbers.first().map_or(Ok(100), |number| number.parse())?;
     let share = numbers.get(1).map_or(Ok(1.0), |number| number.parse())?;
-    let load = Load { services, share, patience: Duration::from_secs(3600) };
+    let load = Load { services, releases: 2, share, patience: Duration::from_secs(3600) };
     print!("{}", load::run(load, |line| println!("{line}")).await?);
     Ok(ExitCode::SUCCESS)
 }
