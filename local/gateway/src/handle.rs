@@ -60,6 +60,7 @@ impl Shared {
         };
         let operation = request.header("amz-sdk-invocation-id").unwrap_or_default().to_owned();
         let attempt = attempt(&request);
+        let session = request.header("x-amz-security-token").unwrap_or_default().to_owned();
         self.record.add(Call {
             number,
             at,
@@ -68,6 +69,7 @@ impl Shared {
             tags: request::tags(&request),
             resource: request.resources.join(","),
             caller: request.caller,
+            session,
             service: request.service,
             action: request.action,
             status: answer.map_or(0, |answer| answer.status.as_u16()),

@@ -20,6 +20,8 @@ pub struct Call {
     pub elapsed: Duration,
     /// The access key id it was signed with.
     pub caller: String,
+    /// The session token it came with, by which one process is told from another; empty where there is none.
+    pub session: String,
     pub service: String,
     pub action: String,
     /// The ARNs, ids or names that it is about, joined by commas.
