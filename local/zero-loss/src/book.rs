@@ -1,6 +1,7 @@
 //! The book of a load: what became of each request, how long it took, and which release answered when.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -53,8 +54,8 @@ impl Kind {
 pub struct Server {
     pub release: Option<String>,
     pub instance: Option<String>,
-    /// What the load balancer says of a request that failed: the address of the server it was sent to.
-    pub address: Option<String>,
+    /// The customer's end of the connection, by which the load balancer's log knows the request.
+    pub client: Option<SocketAddr>,
 }
 
 /// A request that was answered wrongly or not at all.
@@ -135,6 +136,8 @@ pub struct Book {
     pub under_way: usize,
     /// How many were begun.
     pub begun: u64,
+    /// When the last request was begun: what ends later says nothing of gaps.
+    ended: Option<Instant>,
     pace: (u64, Histogram<u64>),
 }
 
@@ -169,6 +172,13 @@ impl Site {
         self.ok.values().sum()
     }
 
+    fn gap_ends(&mut self, now: Instant) {
+        let gap = self.last_success.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        if gap > self.longest_gap.0 {
+            self.longest_gap = (gap, Some(now));
+        }
+    }
+
     /// When a release answered.
     #[must_use]
     pub fn seen(&self, release: &str) -> Option<Seen> {
@@ -200,6 +210,7 @@ impl Book {
             late: Duration::ZERO,
             under_way: 0,
             begun: 0,
+            ended: None,
             pace: (0, histogram()),
         }
     }
@@ -217,7 +228,7 @@ impl Book {
         self.under_way = self.under_way.max(under_way);
     }
 
-    /// A release gave its answer, of which the rest may still come.
+    /// A request reached a release, which has answered; the rest of the answer may still come.
     pub fn answered(&mut self, site: usize, release: &str, now: Instant) {
         let second = self.second(now);
         if let Some(site) = self.sites.get_mut(site) {
@@ -239,11 +250,10 @@ impl Book {
         let _ = site.latencies.record(latency);
         *site.ok.entry((success.kind, success.fresh)).or_default() += 1;
         site.parts += success.parts;
-        let gap = site.last_success.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
-        if gap > site.longest_gap.0 {
-            site.longest_gap = (gap, Some(now));
+        if self.ended.is_none() {
+            site.gap_ends(now);
+            site.last_success = Some(now);
         }
-        site.last_success = Some(now);
     }
 
     /// A request ended as it should not.
@@ -266,7 +276,21 @@ impl Book {
         self.pace.0 = second;
     }
 
-    /// Closes the book: no more requests come.
+    /// For how long requests were begun.
+    #[must_use]
+    pub fn lasted(&self) -> Duration {
+        self.ended.map_or(Duration::ZERO, |ended| ended.saturating_duration_since(self.opened))
+    }
+
+    /// No more requests are begun.
+    pub fn end(&mut self, now: Instant) {
+        for site in &mut self.sites {
+            site.gap_ends(now);
+        }
+        self.ended = Some(now);
+    }
+
+    /// Closes the book: no more requests end.
     pub fn close(&mut self) {
         let after = self.pace.0 + 1;
         self.turn(after);

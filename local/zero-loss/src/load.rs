@@ -160,6 +160,7 @@ async fn run(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
             end(&shared, &order, server, outcome);
         });
     }
+    shared.book().end(Instant::now());
     let end = Instant::now() + GRACE;
     while shared.under_way.load(Ordering::Relaxed) > 0 && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -24,7 +24,12 @@ const IDLE_MAX: Duration = Duration::from_secs(20);
 /// How far apart the chunks of a stream are.
 const CHUNK_EVERY_MS: u64 = 50;
 
-type Sender = SendRequest<Full<Bytes>>;
+/// A connection to a node.
+#[derive(Debug)]
+struct Sender {
+    requests: SendRequest<Full<Bytes>>,
+    client: SocketAddr,
+}
 
 /// The connections that are kept alive, by node; those used last are used first.
 #[derive(Debug)]
@@ -37,11 +42,11 @@ impl Pool {
 
     fn take(&self, node: usize) -> Option<Sender> {
         let mut idle = self.0.get(node)?.lock().unwrap_or_else(PoisonError::into_inner);
-        while idle.front().is_some_and(|(sender, since)| sender.is_closed() || since.elapsed() > IDLE_MAX) {
+        while idle.front().is_some_and(|(sender, since)| sender.requests.is_closed() || since.elapsed() > IDLE_MAX) {
             idle.pop_front();
         }
         while let Some((sender, _)) = idle.pop_back() {
-            if sender.is_ready() {
+            if sender.requests.is_ready() {
                 return Some(sender);
             }
         }
@@ -56,10 +61,14 @@ impl Pool {
 }
 
 /// Connects to a node.
-pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))?;
-    stream.set_nodelay(true).map_err(|error| format!("no connection: {error}"))?;
-    Ok(stream)
+pub(super) async fn connect(address: SocketAddr) -> Result<(TcpStream, SocketAddr), String> {
+    let connecting = async {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let client = stream.local_addr()?;
+        std::io::Result::Ok((stream, client))
+    };
+    connecting.await.map_err(|error| format!("no connection: {error}"))
 }
 
 async fn sender(shared: &Shared, order: &Order) -> Result<Sender, String> {
@@ -68,26 +77,28 @@ async fn sender(shared: &Shared, order: &Order) -> Result<Sender, String> {
     {
         return Ok(sender);
     }
-    let stream = connect(order.address).await?;
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| words(&error))?;
+    let (stream, client) = connect(order.address).await?;
+    let (requests, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| words(&error))?;
     tokio::spawn(async move {
         // What it fails with is told to whoever waits for an answer on it.
         let _ = connection.await;
     });
-    Ok(sender)
+    Ok(Sender { requests, client })
 }
 
 /// Makes a request and looks at all of its answer.
 pub(super) async fn exchange(shared: &Shared, order: &Order, server: &mut Server) -> Result<Told, String> {
     let mut sender = sender(shared, order).await?;
-    let answer = sender.send_request(request(order)?).await.map_err(|error| words(&error))?;
+    server.client = Some(sender.client);
+    let answer = sender.requests.send_request(request(order)?).await.map_err(|error| words(&error))?;
     let head = Instant::now();
     name(answer.headers(), server);
     if answer.status() != StatusCode::OK {
         return Err(format!("status {}", answer.status().as_u16()));
     }
     let release = server.release.clone().ok_or("the answer names no release")?;
-    shared.book().answered(order.site, &release, head);
+    let asked = if order.kind == Kind::Slow { order.takes } else { Duration::ZERO };
+    shared.book().answered(order.site, &release, head.checked_sub(asked).unwrap_or(head));
     let told = match order.kind {
         Kind::Stream => Told { parts: stream(order, answer).await?, answered: head },
         Kind::Get | Kind::Post | Kind::Slow | Kind::Socket => {
@@ -99,7 +110,7 @@ pub(super) async fn exchange(shared: &Shared, order: &Order, server: &mut Server
             Told { parts: 1, answered: Instant::now() }
         }
     };
-    if !order.fresh && sender.ready().await.is_ok() {
+    if !order.fresh && sender.requests.ready().await.is_ok() {
         shared.pool.put(order.node, sender);
     }
     Ok(told)
@@ -154,7 +165,7 @@ async fn stream(order: &Order, answer: Response<Incoming>) -> Result<u64, String
 /// Notes who answered.
 pub(super) fn name(headers: &HeaderMap, server: &mut Server) {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    *server = Server { release: text(server::RELEASE), instance: text(server::INSTANCE), address: text("x-target") };
+    (server.release, server.instance) = (text(server::RELEASE), text(server::INSTANCE));
 }
 
 /// An error with its causes.

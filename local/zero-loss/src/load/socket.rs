@@ -14,7 +14,8 @@ const MESSAGE_EVERY: Duration = Duration::from_millis(100);
 
 /// Opens a socket, talks for as long as is asked, and closes it.
 pub(super) async fn exchange(shared: &Shared, order: &Order, server: &mut Server) -> Result<Told, String> {
-    let stream = http::connect(order.address).await?;
+    let (stream, client) = http::connect(order.address).await?;
+    server.client = Some(client);
     let opened = client_async(format!("ws://{}/socket", order.host), stream).await;
     let (mut socket, answer) = match opened {
         Ok(opened) => opened,

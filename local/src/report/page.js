@@ -1,0 +1,128 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const main = document.getElementById("report");
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const make = (parent, name, text, className) => {
+    const node = parent.appendChild(document.createElement(name));
+    if (text !== undefined) node.textContent = text;
+    if (className) node.className = className;
+    return node;
+  };
+  // Neighbours are told apart, and a release keeps its colour.
+  const colour = (index, shares) => {
+    const fixed = ["#2f6fdb", "#1a9c6b", "#d9822b", "#b33a7d", "#7a5bd0", "#8a8f98", "#c0392b"];
+    return shares ? `hsl(${(index * 137.5 + 210) % 360} 55% 52%)` : fixed[index % fixed.length];
+  };
+  const clock = (seconds) => {
+    const whole = Math.round(seconds);
+    return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  };
+  const number = (value) => (value === null || value === undefined ? "–" : value >= 100 ? Math.round(value).toLocaleString("en") : String(Math.round(value * 10) / 10));
+
+  make(main, "h1", data.title);
+  data.words.forEach((words) => make(main, "p", words));
+
+  const table = (part) => {
+    const numeric = part.header.map((_, column) => part.rows.every((row) => /^[\d.,–\s]*(%|ms|s)?$/.test(row[column] ?? "")));
+    const node = make(make(main, "div", undefined, "wide"), "table");
+    const head = make(make(node, "thead"), "tr");
+    part.header.forEach((title, column) => make(head, "th", title, numeric[column] ? "number" : ""));
+    const body = make(node, "tbody");
+    part.rows.forEach((row) => {
+      const line = make(body, "tr");
+      row.forEach((cell, column) => make(line, "td", cell, numeric[column] ? "number" : ""));
+    });
+  };
+
+  const marks = (part) => ({
+    hooks: {
+      draw: [(plot) => {
+        const { ctx, bbox } = plot;
+        ctx.save();
+        ctx.lineWidth = devicePixelRatio;
+        part.marks.forEach((mark) => {
+          const x = Math.round(plot.valToPos(mark.at, "x", true));
+          if (x < bbox.left || x > bbox.left + bbox.width) return;
+          ctx.strokeStyle = css(`--${mark.tone}`);
+          ctx.setLineDash(mark.tone === "trouble" ? [3 * devicePixelRatio, 3 * devicePixelRatio] : []);
+          ctx.beginPath();
+          ctx.moveTo(x, bbox.top);
+          ctx.lineTo(x, bbox.top + bbox.height);
+          ctx.stroke();
+        });
+        ctx.restore();
+      }],
+    },
+  });
+
+  const chart = (part) => {
+    const card = make(main, "div", undefined, "chart");
+    const canvas = make(card, "div");
+    const says = make(card, "div", "", "says");
+    const count = part.seconds.length;
+    let drawn = part.series.map((one) => one.values);
+    if (part.shares) {
+      const totals = Array.from({ length: count }, (_, at) => part.series.reduce((sum, one) => sum + (one.values[at] ?? 0), 0));
+      const below = new Array(count).fill(0);
+      drawn = part.series.map((one) => one.values.map((value, at) => {
+        if (!totals[at]) return null;
+        below[at] += (100 * (value ?? 0)) / totals[at];
+        return below[at];
+      }));
+    }
+    const series = part.series.map((one, index) => {
+      const paint = colour(index, part.shares);
+      return part.shares
+        ? { label: one.name, stroke: paint, width: 0, fill: paint, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) }
+        : { label: one.name, stroke: paint, width: 1.5, points: { show: false } };
+    });
+    // What lies on top is drawn first, so that what is below covers it.
+    const order = part.shares ? series.map((_, index) => index).reverse() : series.map((_, index) => index);
+    const axis = { stroke: () => css("--faint"), grid: { stroke: () => css("--line"), width: 1 }, ticks: { show: false } };
+    const size = () => ({ width: card.clientWidth - 10, height: card.clientWidth < 560 ? 220 : 280 });
+    const plot = new uPlot({
+      ...size(),
+      scales: { x: { time: false }, y: part.shares ? { range: [0, 100] } : { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
+      axes: [
+        { ...axis, values: (_, all) => all.map(clock) },
+        { ...axis, size: 52, values: (_, all) => all.map((value) => value.toLocaleString("en")) },
+      ],
+      series: [{}, ...order.map((index) => series[index])],
+      legend: { show: false },
+      cursor: { y: false, drag: { x: true, y: false } },
+      plugins: [marks(part), {
+        hooks: {
+          setCursor: [(self) => {
+            const at = self.cursor.idx;
+            if (at === null || at === undefined) { says.textContent = ""; return; }
+            const time = part.seconds[at];
+            const values = part.series.filter((one) => part.shares ? one.values[at] : true)
+              .map((one) => `${one.name} ${number(one.values[at])}`);
+            const near = part.marks.filter((mark) => Math.abs(mark.at - time) <= 0.75).map((mark) => mark.name);
+            says.textContent = [clock(time), ...values, ...near].join(" · ");
+          }],
+        },
+      }],
+    }, [part.seconds, ...order.map((index) => drawn[index])], canvas);
+    new ResizeObserver(() => plot.setSize(size())).observe(card);
+
+    const legend = make(card, "div", undefined, "legend");
+    const entry = (name, paint, isMark) => {
+      const node = make(legend, "span");
+      make(node, "i", undefined, isMark ? "mark" : "").style.background = paint;
+      node.append(name);
+    };
+    if (part.series.length <= 12) part.series.forEach((one, index) => entry(one.name, colour(index, part.shares)));
+    else entry(`${part.series.length} releases, a colour each`, colour(0, true));
+    const kinds = new Map(part.marks.map((mark) => [mark.name.split(" ")[0] + mark.tone, mark]));
+    kinds.forEach((mark) => entry(mark.name.replace(/ [^ ]*\d[^ ]*$/, ""), css(`--${mark.tone}`), true));
+  };
+
+  data.parts.forEach((part) => {
+    make(main, "h2", part.title);
+    if (part.note) make(main, "p", part.note, "note");
+    if (part.rows) table(part);
+    else chart(part);
+  });
+})();

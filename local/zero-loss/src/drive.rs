@@ -1,0 +1,293 @@
+//! Releases a service with Pointsman's own functions, over and over, and disturbs them while they work.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use local::{Result, Stack, Trouble, service};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::fleet::Fleet;
+use crate::journal::{Journal, What};
+use crate::knife::Knife;
+
+/// No call waits longer than this on a machine that works.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long whoever gets `waiting` waits before the next call.
+const BETWEEN_CALLS: Duration = Duration::from_millis(250);
+
+/// How long a killed server is down before it is started again.
+const DOWN: Duration = Duration::from_millis(700);
+
+/// How long a release is product before it is rolled back.
+const STANDS_MS: std::ops::Range<u64> = 200..1500;
+
+/// So many calls of AWS's a promote makes at most; it is cut at any of them.
+const CUT_WITHIN_CALLS: u32 = 20;
+
+/// What is done to a promotion and the rollback after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Plain,
+    /// The promote is killed and taken over.
+    CutOff,
+    /// Another release is promoted at once; that one is rolled back.
+    FollowedAtOnce,
+    /// A server of the release that is promoted is killed.
+    KillNew,
+    /// A server of the release that traffic goes back to is killed.
+    KillOld,
+}
+
+/// The turns, each as often as it comes in a row.
+const TURNS: [Turn; 10] = [
+    Turn::Plain,
+    Turn::CutOff,
+    Turn::FollowedAtOnce,
+    Turn::KillNew,
+    Turn::Plain,
+    Turn::CutOff,
+    Turn::KillOld,
+    Turn::FollowedAtOnce,
+    Turn::Plain,
+    Turn::Plain,
+];
+
+/// A service that is released.
+pub struct Driver<'a> {
+    stack: &'a Stack,
+    fleet: &'a Fleet<'a>,
+    journal: Journal,
+    /// The site's number in the load's book.
+    site: usize,
+    name: String,
+    port: u16,
+    rng: Rng,
+    last: u32,
+}
+
+impl<'a> Driver<'a> {
+    /// Drives a service that is configured.
+    #[must_use]
+    pub fn new(stack: &'a Stack, fleet: &'a Fleet<'a>, journal: &Journal, site: usize, name: &str) -> Self {
+        let config = stack.config_of(name);
+        let port = config.get("port").and_then(Value::as_u64).and_then(|port| port.try_into().ok()).unwrap_or(8080);
+        let rng = Rng::with_seed(u64::try_from(site).unwrap_or_default());
+        Self { stack, fleet, journal: journal.clone(), site, name: name.to_owned(), port, rng, last: 0 }
+    }
+
+    /// Brings the first release to product.
+    ///
+    /// # Errors
+    ///
+    /// Where a call does not get there.
+    pub async fn first(&mut self) -> Result<String> {
+        let release = self.ship().await?;
+        self.promote(&release).await?;
+        Ok(release)
+    }
+
+    /// Promotes and rolls back until nobody wants more.
+    ///
+    /// # Errors
+    ///
+    /// Where a call does not get where it has to.
+    pub async fn run(&mut self, mut product: String, wanted: watch::Receiver<bool>) -> Result<()> {
+        let mut next = self.ship().await?;
+        // Services begin at different places of the row.
+        let turns = TURNS.iter().cycle().skip(self.site * 3);
+        for turn in turns {
+            if !*wanted.borrow() {
+                break;
+            }
+            self.promote_with(*turn, &next).await?;
+            let mut before = product.clone();
+            if *turn == Turn::FollowedAtOnce {
+                before = next;
+                next = self.ship().await?;
+                self.promote(&next).await?;
+                self.journal.note(self.site, What::FollowedAtOnce, &next);
+            }
+            tokio::time::sleep(Duration::from_millis(self.rng.u64(STANDS_MS))).await;
+            let killed = if *turn == Turn::KillOld { Some(self.kill(&before, What::KilledOld).await?) } else { None };
+            let rejected = next;
+            self.roll_back(&rejected, killed).await?;
+            product = before;
+            // What is rejected goes while the next release comes.
+            next = self.number();
+            let (gone, shipped) = tokio::join!(self.torn_down(&rejected), self.bring(&next));
+            gone?;
+            shipped?;
+            if *turn == Turn::FollowedAtOnce {
+                // What was product two releases ago is in no rule any more; finish takes it away.
+                self.done("teardown", &json!({"service": self.name, "release": product, "action": "finish"})).await?;
+                self.journal.note(self.site, What::Finished, &product);
+            }
+        }
+        Ok(())
+    }
+
+    /// Promotes a release, disturbed or not.
+    async fn promote_with(&mut self, turn: Turn, release: &str) -> Result<()> {
+        match turn {
+            Turn::Plain | Turn::FollowedAtOnce | Turn::KillOld => self.promote(release).await,
+            Turn::CutOff => self.promote_cut_off(release).await,
+            Turn::KillNew => {
+                let killed = self.kill(release, What::KilledNew).await?;
+                let comes_back = async {
+                    tokio::time::sleep(DOWN).await;
+                    self.fleet.restart(&killed, None).await
+                };
+                let (promoted, back) = tokio::join!(self.promote(release), comes_back);
+                promoted.and(back)
+            }
+        }
+    }
+
+    async fn promote(&self, release: &str) -> Result<()> {
+        self.done("promote", &self.ask(release)).await?;
+        self.journal.note(self.site, What::Promoted, release);
+        Ok(())
+    }
+
+    /// Kills a promote somewhere in its work, and calls again once its lease is over.
+    async fn promote_cut_off(&mut self, release: &str) -> Result<()> {
+        let knife = Knife::for_promote(self.stack, &self.name, self.rng.u32(1..CUT_WITHIN_CALLS));
+        // It ends as it may: killed, or done before the knife fell.
+        self.stack.invoke("promote", &self.ask(release)).await?;
+        if knife.has_cut() {
+            self.journal.note(self.site, What::CutOff, release);
+            self.end_lease().await?;
+        }
+        drop(knife);
+        self.promote(release).await
+    }
+
+    /// Lets the lease be over, as the clock does after 75 seconds.
+    async fn end_lease(&self) -> Result<()> {
+        let input = json!({
+            "TableName": self.stack.account().lease_table,
+            "Key": {"service": {"S": self.name}},
+            "UpdateExpression": "SET expires_at = :over",
+            "ExpressionAttributeValues": {":over": {"N": "1"}},
+        });
+        self.stack.moto().json("dynamodb", "DynamoDB_20120810.UpdateItem", input).await?;
+        Ok(())
+    }
+
+    /// Puts traffic back, which is the first thing that a rollback does. Where the release to go back to has a dead server, it may be refused
+    /// until that one is back.
+    async fn roll_back(&self, release: &str, killed: Option<String>) -> Result<()> {
+        let payload = self.rollback(release);
+        let began = Instant::now();
+        let mut killed = killed;
+        loop {
+            let answer = self.stack.call("teardown", &payload).await?;
+            let status = answer.get("status").and_then(Value::as_str).unwrap_or_default();
+            if let Some(instance) = killed.take() {
+                tokio::time::sleep(DOWN).await;
+                self.fleet.restart(&instance, None).await?;
+                if status == "refused" {
+                    tokio::time::sleep(BETWEEN_CALLS).await;
+                    continue;
+                }
+            }
+            let refused_before_it_is_seen = status == "refused" && began.elapsed() < PATIENCE / 6;
+            if is_back(status, &answer) {
+                self.journal.note(self.site, What::RolledBack, release);
+                return Ok(());
+            }
+            if !(status == "waiting" || refused_before_it_is_seen) || began.elapsed() > PATIENCE {
+                return Err(Trouble::new(format!("rollback of {release} of {}: {answer}", self.name)));
+            }
+            tokio::time::sleep(BETWEEN_CALLS).await;
+        }
+    }
+
+    /// Calls the rollback until nothing is left of the release.
+    async fn torn_down(&self, release: &str) -> Result<()> {
+        self.done("teardown", &self.rollback(release)).await
+    }
+
+    /// Brings a new release to pre-product.
+    async fn ship(&mut self) -> Result<String> {
+        let release = self.number();
+        self.bring(&release).await?;
+        Ok(release)
+    }
+
+    fn number(&mut self) -> String {
+        self.last += 1;
+        format!("{}-{}", self.name, self.last)
+    }
+
+    async fn bring(&self, release: &str) -> Result<()> {
+        self.done("provision", &self.ask(release)).await?;
+        for instance in self.fleet.instances("pointsman:release", release).await? {
+            self.fleet.start(&instance, release, self.port)?;
+        }
+        self.done("register", &self.ask(release)).await
+    }
+
+    async fn kill(&self, release: &str, what: What) -> Result<String> {
+        let instances = self.fleet.instances("pointsman:release", release).await?;
+        let victim = instances.first().ok_or_else(|| Trouble::new(format!("{release} has no server to kill")))?;
+        self.fleet.kill(self.site, &victim.id)?;
+        self.journal.note(self.site, what, release);
+        Ok(victim.id.clone())
+    }
+
+    fn ask(&self, release: &str) -> Value {
+        json!({"service": self.name, "release": release})
+    }
+
+    fn rollback(&self, release: &str) -> Value {
+        json!({"service": self.name, "release": release, "action": "rollback"})
+    }
+
+    /// Calls a function until it is done.
+    async fn done(&self, function: &str, payload: &Value) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let answer = self.stack.call(function, payload).await?;
+            match answer.get("status").and_then(Value::as_str) {
+                Some("done") => return Ok(()),
+                Some("waiting") if began.elapsed() < PATIENCE => tokio::time::sleep(BETWEEN_CALLS).await,
+                _ => return Err(Trouble::new(format!("{function} {payload}: {answer}"))),
+            }
+        }
+    }
+}
+
+/// Whether traffic is back, by what a rollback answers: then it is done, or waits for something that comes after.
+fn is_back(status: &str, answer: &Value) -> bool {
+    let reason = answer.get("reason").and_then(Value::as_str).unwrap_or_default();
+    let after = ["the rule change to reach", "requests under way to end", "to let go of"];
+    status == "done" || (status == "waiting" && after.iter().any(|words| reason.contains(words)))
+}
+
+/// The config of a site of this number, at the pace of a run.
+///
+/// # Errors
+///
+/// Where the example cannot be read.
+pub fn config(stack: &Stack, name: &str, number: u32, pace: &Pace) -> Result<Value> {
+    let mut config = stack.config(name, number)?;
+    if let Some(config) = config.as_object_mut() {
+        // The pool of addresses is one service's.
+        config.remove("elastic_ips");
+        config.insert("settle_seconds".to_owned(), json!(pace.settle_seconds));
+        config.insert("drain_seconds".to_owned(), json!(pace.drain_seconds));
+    }
+    debug_assert!(!service::host(&config, "product").is_empty());
+    Ok(config)
+}
+
+/// The pace of a run: what of a service's config is short, and still true.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub settle_seconds: u64,
+    /// Longer than the longest request that is no stream and no socket.
+    pub drain_seconds: u64,
+}

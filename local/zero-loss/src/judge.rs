@@ -1,0 +1,212 @@
+//! Judges each request that did not end as it should: whose fault it was.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use machines::FailedRequest;
+
+use crate::book::{Book, Failure};
+use crate::fleet::Death;
+use crate::journal::Journal;
+
+/// Whose fault a failed request was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The release's: it was lost.
+    Lost,
+    /// A stream or socket that went on for longer than `drain_seconds` after its server was deregistered: AWS closes it too.
+    Outlived,
+    /// It was on a server that was killed, by the server's own name or address, while it was dead.
+    OnKilledServer,
+    /// Its kept-alive connection was closed without a word at the moment in which a server of its site was killed.
+    AtKill,
+}
+
+/// A site's requests, judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub requests: u64,
+    pub ok: u64,
+    pub lost: u64,
+    pub outlived: u64,
+    pub on_killed_server: u64,
+    /// Those of them that only the moment shows.
+    pub at_kill: u64,
+}
+
+impl Tally {
+    /// Adds another's.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.ok += other.ok;
+        self.lost += other.lost;
+        self.outlived += other.outlived;
+        self.on_killed_server += other.on_killed_server;
+        self.at_kill += other.at_kill;
+    }
+}
+
+/// A line of the load balancer's log is about a request that ended so close to it: a port is used again after minutes.
+const LOG_APART: Duration = Duration::from_secs(3);
+
+/// How a closed connection is told, and how long after the kill it is closed at most.
+const CLOSED: &str = "connection closed before message completed";
+const AT_KILL: Duration = Duration::from_millis(500);
+
+/// What a judge goes by.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    journal: &'a Journal,
+    deaths: &'a [Death],
+    /// `drain_seconds` of the sites.
+    drain: Duration,
+    /// What the load balancer's log says: by the client, when it failed, and at which target.
+    log: HashMap<SocketAddr, Vec<(Instant, SocketAddr)>>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge who knows all this.
+    #[must_use]
+    pub fn new(journal: &'a Journal, deaths: &'a [Death], log: &[FailedRequest], drain: Duration) -> Self {
+        let (now, clock) = (Instant::now(), SystemTime::now());
+        let mut by_client: HashMap<SocketAddr, Vec<(Instant, SocketAddr)>> = HashMap::new();
+        for line in log {
+            let at = now.checked_sub(clock.duration_since(line.at).unwrap_or_default());
+            if let (Some(at), Some(target)) = (at, line.target) {
+                by_client.entry(line.client).or_default().push((at, target));
+            }
+        }
+        Self { journal, deaths, drain, log: by_client }
+    }
+
+    /// The target that the load balancer sent a request to that failed, by its log.
+    fn target(&self, failure: &Failure) -> Option<SocketAddr> {
+        let lines = self.log.get(&failure.server.client?)?;
+        let apart = |at: Instant| at.max(failure.ended) - at.min(failure.ended);
+        let (at, target) = lines.iter().min_by_key(|(at, _)| apart(*at))?;
+        (apart(*at) <= LOG_APART).then_some(*target)
+    }
+
+    /// Whose fault it was. What cannot be shown to be excused is lost.
+    #[must_use]
+    pub fn verdict(&self, failure: &Failure) -> Verdict {
+        let (instance, target) = (failure.server.instance.as_deref(), self.target(failure));
+        let is_its = |death: &&Death| instance == Some(death.instance.as_str()) || target == Some(death.address);
+        let while_dead =
+            |death: &Death| failure.ended >= death.from && death.until.is_none_or(|until| failure.began <= until);
+        if self.deaths.iter().filter(is_its).any(while_dead) {
+            return Verdict::OnKilledServer;
+        }
+        // Where a target dies before it has answered, ALB says 502. HAProxy does so too, with a line in its log, but for a connection
+        // that served a request before: that one it closes, silently, and names no target.
+        let silent = instance.is_none() && target.is_none() && failure.what.starts_with(CLOSED);
+        let at_kill = |death: &Death| {
+            death.site == failure.site && failure.began <= death.from && failure.ended <= death.from + AT_KILL
+        };
+        if silent && self.deaths.iter().filter(|death| failure.ended >= death.from).any(at_kill) {
+            return Verdict::AtKill;
+        }
+        let let_go = instance.and_then(|instance| self.journal.let_go(instance));
+        if failure.kind.may_outlive() && let_go.is_some_and(|at| failure.ended >= at + self.drain) {
+            return Verdict::Outlived;
+        }
+        Verdict::Lost
+    }
+
+    /// The tallies of a book's sites, and the requests that were lost.
+    #[must_use]
+    pub fn tallies<'b>(&self, book: &'b Book) -> (Vec<Tally>, Vec<&'b Failure>) {
+        let ok = |ok| Tally { requests: ok, ok, ..Tally::default() };
+        let mut tallies: Vec<Tally> = book.sites.iter().map(|site| ok(site.succeeded())).collect();
+        let mut lost = Vec::new();
+        for failure in &book.failures {
+            let Some(tally) = tallies.get_mut(failure.site) else { continue };
+            tally.requests += 1;
+            match self.verdict(failure) {
+                Verdict::Lost => {
+                    tally.lost += 1;
+                    lost.push(failure);
+                }
+                Verdict::Outlived => tally.outlived += 1,
+                Verdict::OnKilledServer => tally.on_killed_server += 1,
+                Verdict::AtKill => {
+                    tally.on_killed_server += 1;
+                    tally.at_kill += 1;
+                }
+            }
+        }
+        (tallies, lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::{Kind, Server};
+
+    const DRAIN: Duration = Duration::from_secs(4);
+
+    fn after(began: Instant, ms: u64) -> Instant {
+        began + Duration::from_millis(ms)
+    }
+
+    fn failure(began: Instant, ended_ms: u64, kind: Kind, server: Server) -> Failure {
+        let ended = after(began, ended_ms);
+        Failure { site: 0, kind, node: 0, began: after(began, 1000), ended, server, what: "status 502".to_owned() }
+    }
+
+    #[test]
+    fn only_what_can_be_shown_is_excused() {
+        let began = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let (address, client) = (([127, 0, 0, 9], 80).into(), ([127, 0, 0, 1], 4000).into());
+        let death = |from, until| Death {
+            site: 0,
+            instance: "i-1".to_owned(),
+            address,
+            from: after(began, from),
+            until: Some(after(began, until)),
+        };
+        let named = Server { instance: Some("i-1".to_owned()), ..Server::default() };
+        let logged = Server { client: Some(client), ..Server::default() };
+        let line = |ms| FailedRequest {
+            at: SystemTime::now() - began.elapsed() + Duration::from_millis(ms),
+            client,
+            target: Some(address),
+            status: Some(502),
+        };
+        let get = |ended, server: &Server| failure(began, ended, Kind::Get, server.clone());
+        let closed = |ended| Failure { what: CLOSED.to_owned(), ..get(ended, &Server::default()) };
+        for (why, deaths, log, failure, verdict) in [
+            ("nobody knows where it was", vec![death(0, 9000)], vec![], get(1100, &Server::default()), Verdict::Lost),
+            ("closed silently as a server died", vec![death(1050, 3000)], vec![], closed(1100), Verdict::AtKill),
+            ("closed silently later", vec![death(1050, 3000)], vec![], closed(1700), Verdict::Lost),
+            ("closed silently before", vec![death(1150, 3000)], vec![], closed(1100), Verdict::Lost),
+            ("its server was dead", vec![death(1050, 3000)], vec![], get(1100, &named), Verdict::OnKilledServer),
+            ("so the log says", vec![death(500, 3000)], vec![line(1100)], get(1100, &logged), Verdict::OnKilledServer),
+            ("the log is about another", vec![death(500, 3000)], vec![line(9000)], get(1100, &logged), Verdict::Lost),
+            ("it was back already", vec![death(200, 900)], vec![], get(1100, &named), Verdict::Lost),
+            ("it died later", vec![death(1200, 3000)], vec![], get(1100, &named), Verdict::Lost),
+        ] {
+            let journal = Journal::default();
+            assert_eq!(Judge::new(&journal, &deaths, &log, DRAIN).verdict(&failure), verdict, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_stream_may_be_closed_once_its_server_has_drained_and_nothing_else_may() {
+        let began = Instant::now();
+        let journal = Journal::default();
+        journal.let_go_at("i-1", began);
+        let named = Server { instance: Some("i-1".to_owned()), ..Server::default() };
+        for (why, kind, ended, verdict) in [
+            ("a stream, drained", Kind::Stream, 4000, Verdict::Outlived),
+            ("a socket, drained", Kind::Socket, 4100, Verdict::Outlived),
+            ("a stream, too early", Kind::Stream, 3900, Verdict::Lost),
+            ("a slow page", Kind::Slow, 4100, Verdict::Lost),
+        ] {
+            let failure = failure(began, ended, kind, named.clone());
+            assert_eq!(Judge::new(&journal, &[], &[], DRAIN).verdict(&failure), verdict, "{why}");
+        }
+    }
+}
