@@ -8,6 +8,9 @@ use roxmltree::Node;
 use crate::trouble::Result;
 use crate::xml;
 
+/// How many ARNs one call about tags may name.
+const TAGGED_MAX: usize = 20;
+
 /// An instance with our tags.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -154,6 +157,7 @@ async fn groups(aws: &Aws) -> Result<Vec<Group>> {
     let named = xml::members(&answer, "TargetGroups", |node| {
         (xml::text(node, &["TargetGroupArn"]), xml::text(node, &["TargetGroupName"]))
     })?;
+    let mut tags = tags(aws, named.iter().map(|(arn, _)| arn.as_str())).await?;
     let mut groups = Vec::new();
     for (arn, name) in named {
         let parameters = [("TargetGroupArn", arn.as_str())];
@@ -161,7 +165,7 @@ async fn groups(aws: &Aws) -> Result<Vec<Group>> {
         let targets = xml::members(&answer, "TargetHealthDescriptions", |node| {
             (xml::text(node, &["Target", "Id"]), xml::text(node, &["TargetHealth", "State"]))
         })?;
-        groups.push(Group { tags: tags(aws, &arn).await?, arn, name, targets });
+        groups.push(Group { tags: tags.remove(&arn).unwrap_or_default(), arn, name, targets });
     }
     Ok(groups)
 }
@@ -177,8 +181,9 @@ async fn rules(aws: &Aws, listener_arn: &str) -> Result<Vec<Rule>> {
     })?;
     rules.retain(|rule| rule.priority != "default");
     rules.sort_by_key(|rule| rule.priority.parse::<u32>().unwrap_or(u32::MAX));
+    let mut tags = tags(aws, rules.iter().map(|rule| rule.arn.as_str())).await?;
     for rule in &mut rules {
-        rule.tags = tags(aws, &rule.arn).await?;
+        rule.tags = tags.remove(&rule.arn).unwrap_or_default();
     }
     Ok(rules)
 }
@@ -197,10 +202,19 @@ fn forward(rule: Node<'_, '_>) -> Vec<(String, u32)> {
         .collect()
 }
 
-async fn tags(aws: &Aws, arn: &str) -> Result<BTreeMap<String, String>> {
-    let answer = aws.query("elasticloadbalancing", "DescribeTags", &[("ResourceArns.member.1", arn)]).await?;
-    let all = xml::members(&answer, "TagDescriptions", |node| xml::tags(node, &["Tags"]))?;
-    Ok(all.into_iter().next().unwrap_or_default())
+/// The tags of resources, by ARN.
+async fn tags(aws: &Aws, arns: impl Iterator<Item = &str>) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+    let arns: Vec<&str> = arns.collect();
+    let mut all = BTreeMap::new();
+    for arns in arns.chunks(TAGGED_MAX) {
+        let keys: Vec<String> = (1..=arns.len()).map(|index| format!("ResourceArns.member.{index}")).collect();
+        let parameters: Vec<(&str, &str)> = keys.iter().map(String::as_str).zip(arns.iter().copied()).collect();
+        let answer = aws.query("elasticloadbalancing", "DescribeTags", &parameters).await?;
+        all.extend(xml::members(&answer, "TagDescriptions", |node| {
+            (xml::text(node, &["ResourceArn"]), xml::tags(node, &["Tags"]))
+        })?);
+    }
+    Ok(all)
 }
 
 async fn names(aws: &Aws, zone_id: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
