@@ -164,6 +164,9 @@ async fn an_event_is_acted_on_once_where_it_is_right_and_ignored_in_one_line_whe
     // Long before its servers: nothing is there yet, and nothing of it is remembered.
     ignores(&stack, &all("w2"), &["nothing of"]).await;
     ignores(&stack, &[failed("not;an;id")], &["names no release"]).await;
+    let mut foreign = failed("another-accounts");
+    (foreign["account"], foreign["region"]) = (json!("999999999999"), json!("eu-west-1"));
+    ignores(&stack, &[foreign], &["nothing of"]).await;
 
     // Before its promotion it goes, and customers' release stays.
     let waits = Service::serving(&stack, "waits", 1, "w1").await;

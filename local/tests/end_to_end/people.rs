@@ -99,7 +99,7 @@ async fn weights_that_a_person_moved_are_a_promotion_that_somebody_has_to_end() 
     for (call, release) in [("provision", "r3"), ("finish", "r1"), ("remove", "r1")] {
         stuck.waits(call, release, &["promotion of r2"]).await;
     }
-    let since = stuck.rule("product").await.tag("since").split_once(' ').unwrap().1.to_owned();
+    let since = stuck.rule("product").await.tag("since").split(' ').nth(1).unwrap().to_owned();
     person.tag(&rule, "since", &format!("2020-01-01T00:00:00Z {since}")).await;
     let words = ["r2 is being promoted", "promote r2", "teardown r2", "rollback"];
     let mark = stack.gateway().record().mark();
@@ -201,11 +201,12 @@ async fn a_product_rule_that_was_deleted_is_made_again() {
     }
     let mark = stack.gateway().record().mark();
     stack.sweep().await.unwrap();
-    lost.is_told(&["r2 is tagged product, and no product rule names it"]).await;
+    lost.is_told(&["r2 is tagged product, and no product rule names it", "call register r2, then promote r2"]).await;
     unchanged_since(&stack, mark);
-    let answer = again.refuses("finish", "r1", &["r1"]).await;
-    assert!(!answer["reason"].as_str().unwrap().contains("is not product: r1 is"), "{answer:#}");
-    // The one that stands as product gets its rule again, without QA having to see it a second time.
+    // The one that stands as product gets its rule again: QA, and then customers.
+    again.refuses("finish", "r1", &["no product rule names it", "register r1, then promote it"]).await;
+    again.refuses("promote", "r1", &["QA did not see release r1", "Register r1"]).await;
+    again.done("register", "r1").await;
     again.done("promote", "r1").await;
     assert_eq!(again.weights("product").await, [("r1".to_owned(), 100)]);
     // A new one brings it along as its way back.
