@@ -13,6 +13,7 @@ use local::{Options, Stack};
 use pipeline::ExecutionStatus;
 use serde_json::{Value, json};
 
+use crate::alarms;
 use crate::stage::{
     Person, SERVICE, Service, calls_since, done, ignored, look, pipeline_with, product, quick, says, served, stack,
     stack_with, teardown, unchanged_since,
@@ -147,40 +148,6 @@ async fn a_release_rejected_before_its_promotion_goes_and_product_stays() {
     assert_eq!(stack.notices().all().iter().filter(|notice| about(notice)).count(), 1, "told once");
 }
 
-async fn alarm(stack: &Stack, name: &str, state: &str) {
-    let aws = stack.moto();
-    let parameters = [
-        ("AlarmName", name),
-        ("MetricName", "HTTPCode_Target_5XX_Count"),
-        ("Namespace", "AWS/ApplicationELB"),
-        ("Statistic", "Sum"),
-        ("Period", "60"),
-        ("EvaluationPeriods", "1"),
-        ("Threshold", "1"),
-        ("ComparisonOperator", "GreaterThanThreshold"),
-    ];
-    if state == "OK" {
-        aws.query("monitoring", "PutMetricAlarm", &parameters).await.unwrap();
-    }
-    let parameters = [("AlarmName", name), ("StateValue", state), ("StateReason", "12 of 100 requests failed")];
-    aws.query("monitoring", "SetAlarmState", &parameters).await.unwrap();
-    stack.bus().put(&alarm_event(name, state)).unwrap();
-    stack.idle().await.unwrap();
-}
-
-fn alarm_event(name: &str, state: &str) -> Value {
-    json!({
-        "source": "aws.cloudwatch",
-        "detail-type": "CloudWatch Alarm State Change",
-        "resources": [format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}")],
-        "detail": {
-            "alarmName": name,
-            "state": {"value": state, "reason": "12 of 100 requests failed"},
-            "previousState": {"value": "OK"},
-        },
-    })
-}
-
 /// Makes the metric alarms of an answer composite ones, which the simulator does not have: the two lists change names.
 fn composite(_: &gateway::Request, response: gateway::Response) -> gateway::Response {
     // In CBOR a short text is its length and its bytes.
@@ -207,7 +174,7 @@ async fn has_had_its_weight_for_long(stack: &Stack, service: &str) {
 
 async fn has_had_its_weight_since(stack: &Stack, service: &str, since: &str) {
     let rule = look(stack).await.rule(service, "product").unwrap().clone();
-    let weights = rule.tag("since").split_once(' ').unwrap().1.to_owned();
+    let weights = rule.tag("since").split(' ').nth(1).unwrap().to_owned();
     Person(stack).tag(&rule.arn, "since", &format!("{since} {weights}")).await;
 }
 
@@ -219,18 +186,18 @@ async fn an_alarm_of_the_service_rolls_back_and_another_does_not() {
     };
     let stack = stack_with(Options { change, ..Options::scripted() }).await;
     for name in ["mobile-5xx", "shop-5xx"] {
-        alarm(&stack, name, "OK").await;
+        alarms::turn_with_event(&stack, name, "OK").await;
     }
     product(&stack, SERVICE, "r1").await;
     product(&stack, SERVICE, "r2").await;
     let mark = stack.gateway().record().mark();
-    alarm(&stack, "shop-5xx", "ALARM").await;
+    alarms::turn_with_event(&stack, "shop-5xx", "ALARM").await;
     unchanged_since(&stack, mark);
     assert_eq!(served(&stack, SERVICE).await, ["r2"]);
 
     // An alarm counts that went off after the release got its weight.
     has_had_its_weight_for_long(&stack, SERVICE).await;
-    alarm(&stack, "mobile-5xx", "ALARM").await;
+    alarms::turn_with_event(&stack, "mobile-5xx", "ALARM").await;
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
     let notice = stack.notices().wait(PATIENCE, |notice| notice.attribute("status") == "attention").await.unwrap();
     says(&notice.text(), &["r2", "mobile-5xx"]);
@@ -247,6 +214,9 @@ async fn an_alarm_of_several_services_rolls_back_where_it_is_about_the_release()
         all.push(Service::with(&stack, name, number, listing).await);
     }
     let [long, moves, young, waits, kept, alone] = all.as_slice() else { panic!() };
+    for name in ["shared", "both"] {
+        alarms::turn(&stack, name, "OK").await;
+    }
     waits.pre_product("waits-1").await;
     for service in [long, moves, young, kept, alone] {
         service.product(&format!("{}-1", service.name)).await;
@@ -262,12 +232,13 @@ async fn an_alarm_of_several_services_rolls_back_where_it_is_about_the_release()
     }
     has_had_its_weight_since(&stack, "young", "2099-01-01T00:00:00Z").await;
 
-    // Not in ALARM, not in ALARM any more, or unknown: whatever the event says, nothing is changed.
+    // Not in ALARM, not in ALARM any more, deleted, or unknown: whatever the event says, nothing is changed.
     let mark = stack.gateway().record().mark();
-    alarm(&stack, "shared", "OK").await;
-    alarm(&stack, "shared", "INSUFFICIENT_DATA").await;
+    stack.moto().query("monitoring", "DeleteAlarms", &[("AlarmNames.member.1", "both")]).await.unwrap();
+    alarms::turn_with_event(&stack, "shared", "OK").await;
+    alarms::turn_with_event(&stack, "shared", "INSUFFICIENT_DATA").await;
     for name in ["shared", "both", "payroll"] {
-        assert_eq!(stack.bus().put(&alarm_event(name, "ALARM")).unwrap().len(), 1);
+        assert_eq!(stack.bus().put(&alarms::event(name, "ALARM")).unwrap().len(), 1);
         stack.idle().await.unwrap();
     }
     let lines = ignored(&stack);
@@ -277,7 +248,7 @@ async fn an_alarm_of_several_services_rolls_back_where_it_is_about_the_release()
     }
     unchanged_since(&stack, mark);
 
-    alarm(&stack, "shared", "ALARM").await;
+    alarms::turn_with_event(&stack, "shared", "ALARM").await;
     let ended = async || {
         for (service, weights) in [
             (long, vec![("long-1", 100)]),
@@ -296,24 +267,25 @@ async fn an_alarm_of_several_services_rolls_back_where_it_is_about_the_release()
     alone.is_told(&["alone-1 cannot be rolled back", "no other release stands"]).await;
     let lines = ignored(&stack).split_off(3);
     assert_eq!(lines.len(), 3, "{lines:?}");
-    for words in [["before the weights", "young-1"], ["no release is product", "shared"], ["kept-1 was kept", "shared"]]
-    {
+    for words in [["before", "young-1"], ["no release is product", "shared"], ["kept-1 was kept", "shared"]] {
         assert!(lines.iter().any(|line| words.iter().all(|word| line.contains(word))), "{words:?}: {lines:?}");
     }
 
     // The same event again, late: what is product now got its weight after the alarm.
     let mark = stack.gateway().record().mark();
-    stack.bus().put(&alarm_event("shared", "ALARM")).unwrap();
+    stack.bus().put(&alarms::event("shared", "ALARM")).unwrap();
     stack.idle().await.unwrap();
     unchanged_since(&stack, mark);
     ended().await;
 
     // A composite alarm is one as any other.
+    for name in ["shared", "both"] {
+        alarms::turn(&stack, name, "OK").await;
+    }
     long.product("long-3").await;
     has_had_its_weight_for_long(&stack, "long").await;
-    alarm(&stack, "both", "OK").await;
     stack.gateway().faults().add(Rule::new(What::Alter(Arc::new(composite))).action("DescribeAlarms"));
-    alarm(&stack, "both", "ALARM").await;
+    alarms::turn_with_event(&stack, "both", "ALARM").await;
     long.is_told(&["long-3 was rejected", "alarm both"]).await;
     ended().await;
 }

@@ -10,6 +10,7 @@
 )]
 
 mod adopted;
+mod alarms;
 mod capacity;
 mod configs;
 mod deadlines;
@@ -21,6 +22,7 @@ mod letters;
 mod people;
 mod refusals;
 mod stage;
+mod steps;
 mod stories;
 mod strangers;
 mod together;

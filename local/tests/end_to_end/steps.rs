@@ -1,12 +1,14 @@
 //! A promotion in steps, its bake, and the alarms that stop it.
 
 use gateway::Mark;
+use local::stack::PATIENCE;
 use local::{Options, Stack};
 use serde_json::{Value, json};
 
+use crate::alarms;
 use crate::stage::{
-    PATIENCE, SERVICE, alarm, alarm_event, ask, calls_since, done, look, pre_product, product, quick, refuses, says,
-    served, stack_with, status, teardown,
+    SERVICE, ask, calls_since, done, look, pre_product, product, quick, refuses, says, served, stack_with, status,
+    teardown,
 };
 
 /// In steps that last: a promotion stands at its first one until somebody moves it.
@@ -24,7 +26,7 @@ fn freezing(config: &mut Value) {
 /// r1 is product, and r2 has 10 % of the traffic.
 async fn at_the_first_step(change: fn(&mut Value)) -> Stack {
     let stack = stack_with(Options { change, ..Options::scripted() }).await;
-    alarm(&stack, "mobile-5xx", "OK").await;
+    alarms::turn(&stack, "mobile-5xx", "OK").await;
     product(&stack, SERVICE, "r1").await;
     pre_product(&stack, SERVICE, "r2").await;
     let answer = stack.call("promote", &ask(SERVICE, "r2")).await.unwrap();
@@ -84,7 +86,7 @@ async fn while_a_step_lasts_customers_stick_to_their_release_and_everybody_else_
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_is_seen_by_the_next_call_of_the_promotion_and_traffic_goes_back() {
     let stack = at_the_first_step(slowly).await;
-    alarm(&stack, "mobile-5xx", "ALARM").await;
+    alarms::turn(&stack, "mobile-5xx", "ALARM").await;
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["mobile-5xx", "12 of 100 requests failed", "10 %", "r1"]).await;
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
     let notice = stack.notices().wait(PATIENCE, |notice| notice.attribute("status") == "attention").await.unwrap();
@@ -94,8 +96,7 @@ async fn an_alarm_is_seen_by_the_next_call_of_the_promotion_and_traffic_goes_bac
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarms_event_puts_traffic_back_between_two_calls() {
     let stack = at_the_first_step(slowly).await;
-    alarm(&stack, "mobile-5xx", "ALARM").await;
-    alarm_event(&stack, "mobile-5xx", "ALARM").await;
+    alarms::turn_with_event(&stack, "mobile-5xx", "ALARM").await;
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["r2", "rejected", "mobile-5xx"]).await;
 }
@@ -104,8 +105,7 @@ async fn an_alarms_event_puts_traffic_back_between_two_calls() {
 async fn with_freeze_the_weights_stay_and_people_decide() {
     let stack = at_the_first_step(freezing).await;
     let before = weights(&stack).await;
-    alarm(&stack, "mobile-5xx", "ALARM").await;
-    alarm_event(&stack, "mobile-5xx", "ALARM").await;
+    alarms::turn_with_event(&stack, "mobile-5xx", "ALARM").await;
     let notice = stack.notices().wait(PATIENCE, |notice| notice.attribute("event") == "alarm").await.unwrap();
     says(&notice.text(), &["r2", "stay where they are", "despite_alarms", "rollback"]);
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["mobile-5xx", "stay where they are", "despite_alarms"]).await;
@@ -120,10 +120,10 @@ async fn a_red_alarm_refuses_a_promotion_unless_it_is_asked_for_despite_it() {
     };
     let stack = stack_with(Options { change, ..Options::scripted() }).await;
     refuses_for_a_missing_alarm(&stack).await;
-    alarm(&stack, "mobile-5xx", "OK").await;
+    alarms::turn(&stack, "mobile-5xx", "OK").await;
     done(&stack, "promote", &ask(SERVICE, "r1")).await;
     pre_product(&stack, SERVICE, "r2").await;
-    alarm(&stack, "mobile-5xx", "ALARM").await;
+    alarms::turn(&stack, "mobile-5xx", "ALARM").await;
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["mobile-5xx", "is red", "despite_alarms"]).await;
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
     let mut despite = ask(SERVICE, "r2");
