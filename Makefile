@@ -16,11 +16,11 @@ TARGET := x86_64-unknown-linux-gnu.$(GLIBC)
 export PATH := $(VENV)/bin:$(PATH):/usr/sbin
 export POINTSMAN_VENV := $(VENV)
 
-.PHONY: help build test demo local bench model fuzz faults deploy clean haproxy
+.PHONY: help build test demo local zero-loss bench model fuzz faults deploy clean haproxy
 
 help: ## what there is (this)
 	@echo "make <target>, where <target> is one of"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(ROOT)/Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(ROOT)/Makefile | expand -t 12
 
 build: $(VENV)/.stamp ## the four functions, as target/lambda/<function>/bootstrap (some minutes the first time)
 	@echo "== build: the four functions for glibc $(GLIBC). The first time the AWS SDK is compiled too, which takes some minutes."
@@ -35,6 +35,9 @@ demo: haproxy build ## four releases on this machine, told as they happen: shipp
 
 local: haproxy build ## the whole system on this machine, to play with, until Ctrl-C
 	@cd $(ROOT) && $(CARGO) run --locked -p local -- up
+
+zero-loss: haproxy build ## 500 promotes and 500 rollbacks under load, beside what people do today: who loses requests
+	@cd $(ROOT) && mkdir -p target && $(CARGO) run --quiet --locked --profile model -p zero_loss -- run $(ZERO_LOSS)
 
 bench: build ## start-up, call times, memory, size and API calls, beside a boto3 peer
 	@cd $(ROOT) && $(VENV)/bin/python bench/run.py
