@@ -343,7 +343,10 @@ impl<'s> State<'s> {
             promise(!ours || !self.rejected.contains(&release), "a rejected release never gains weight", shown)?;
             if product {
                 let (has, wanted) = (healthy(&weighted.group), self.wanted(group));
-                let rollback = self.request.verb != Verb::Promote || before.iter().any(|b| self.is_bad(b));
+                // A promote goes back where an alarm says so.
+                let rollback = self.request.verb != Verb::Promote
+                    || before.iter().any(|b| self.is_bad(b))
+                    || !self.scene.world.alarms.is_empty();
                 let back = rollback && has >= 1 && has >= losing;
                 promise(has >= wanted || back, "weight goes to what is healthy", || {
                     format!("{has} of {wanted}\n{}", shown())

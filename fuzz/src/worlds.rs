@@ -335,7 +335,8 @@ fn describe(c: &mut Choices, world: &mut World) {
         .collect();
     for group in &mut world.groups {
         if c.chance(85) {
-            let behind_load_balancer = named.contains(&group.arn) || c.chance(10);
+            // The two are looked at one after the other, and an answer may lack a field.
+            let behind_load_balancer = named.contains(&group.arn) != c.chance(10);
             let port = *c.pick(&[8080, 8080, 8080, 8080, 0, 9090]).unwrap_or(&8080);
             group.details = Some(GroupDetails {
                 protocol: c.word(&["HTTP", "HTTP", "HTTPS", ""]).to_owned(),
@@ -412,13 +413,17 @@ fn noise(c: &mut Choices, world: &mut World) {
         };
         let Some(tags) = tags else { return };
         let key = c.word(TAG_KEYS);
-        match c.below(5) {
+        match c.below(6) {
             0 => {
                 tags.remove(key);
             }
             1 => tags.clear(),
             2 => {
                 tags.insert(key.to_owned(), text::like(c, VALUES, 0));
+            }
+            3 => {
+                let counts = ["0", "1", "100", "100000", "4294967295", "-1", "x"];
+                tags.insert(tags::COUNT.to_owned(), c.word(&counts).to_owned());
             }
             _ => {
                 tags.insert(key.to_owned(), c.word(VALUES).to_owned());

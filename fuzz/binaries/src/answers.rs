@@ -34,7 +34,7 @@ pub async fn run(points: u64, seed: u64) -> Result<Ran> {
     while ship.ran.points < points && ship.ran.broken.len() < 3 {
         let release = ship.release();
         if let Err(broken) = ship.one(&release).await {
-            ship.ran.broken.push(format!("release {release} of seed {seed}: {broken}"));
+            ship.ran.breaks(format!("release {release} of seed {seed}: {broken}"));
             // What is left of it would be found again and again.
             ship.lane = Lane::start().await?;
             ship.product = None;

@@ -21,6 +21,12 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Notes a broken promise, and says so at once: the rest may take long.
+    pub fn breaks(&mut self, story: String) {
+        eprintln!("BROKEN: {story}");
+        self.broken.push(story);
+    }
+
     /// Counts something.
     pub fn count(&mut self, what: impl Into<String>) {
         *self.counts.entry(what.into()).or_default() += 1;

@@ -40,9 +40,6 @@ fn report(part: &str, ran: Result<Ran>, began: Instant) -> usize {
             for (what, times) in &ran.counts {
                 println!("  {times:>6}  {what}");
             }
-            for story in &ran.broken {
-                println!("\nBROKEN: {story}");
-            }
             ran.broken.len()
         }
         Err(trouble) => {

@@ -40,23 +40,23 @@ pub async fn run(payloads: u64, seed: u64) -> Result<Ran> {
             format!("payload {number} of seed {seed} to {function}: {}\n{log}", String::from_utf8_lossy(&sent))
         };
         if answer.log.iter().any(|line| line.contains("panicked at")) {
-            ran.broken.push(format!("a function panicked\n{}", shown()));
+            ran.breaks(format!("a function panicked\n{}", shown()));
         }
         match answer.error.as_ref().map(|error| error.kind) {
             None => {
                 ran.count(format!("answered {}", answer.json().get("status").and_then(Value::as_str).unwrap_or("none")))
             }
             Some(ErrorKind::Function) => ran.count("threw: no event that it knows"),
-            Some(kind) => ran.broken.push(format!("a function ended by {kind:?}\n{}", shown())),
+            Some(kind) => ran.breaks(format!("a function ended by {kind:?}\n{}", shown())),
         }
         if let Some(id) = &id {
             ran.count("jobs");
             if lane.jobs.of(id).is_empty() {
-                ran.broken.push(format!("job {id} got no answer\n{}", shown()));
+                ran.breaks(format!("job {id} got no answer\n{}", shown()));
             }
         }
         if answer.duration > Duration::from_secs(19) {
-            ran.broken.push(format!("it took {:?}\n{}", answer.duration, shown()));
+            ran.breaks(format!("it took {:?}\n{}", answer.duration, shown()));
         }
         lane.free_lease(SERVICE).await?;
         if ran.broken.len() >= 3 {

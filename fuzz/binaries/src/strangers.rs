@@ -58,7 +58,7 @@ pub async fn run(rounds: u64, seed: u64) -> Result<Ran> {
             let changed = change(&lane, &mut c).await?;
             let story = format!("account {accounts} of seed {seed}, after {changed:#?}");
             if let Err(broken) = call_all(&mut lane, &service, &mut c, &mut ran).await {
-                ran.broken.push(format!("{story}\n{broken}"));
+                ran.breaks(format!("{story}\n{broken}"));
                 break;
             }
             ran.points += 1;
