@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
 
@@ -25,6 +25,18 @@ pub struct Tally {
     pub failed: Vec<String>,
     /// How often each version answered.
     pub versions: BTreeMap<String, u64>,
+    /// What came of each request, in the order in which they ended.
+    pub answers: Vec<Answer>,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// When it was made.
+    pub at: SystemTime,
+    pub took: Duration,
+    /// The version that answered; none where it failed.
+    pub version: Option<String>,
 }
 
 /// Customers at work. They go away when this is dropped.
@@ -44,8 +56,9 @@ impl Customers {
             let (web, host, tally) = (Web::new(url), host.to_owned(), Arc::clone(&tally));
             customers.spawn(async move {
                 loop {
+                    let (at, began) = (SystemTime::now(), Instant::now());
                     let answer = web.get(&host, "/version").await;
-                    note(&tally, answer);
+                    note(&tally, at, began.elapsed(), answer);
                     tokio::time::sleep(PAUSE).await;
                 }
             });
@@ -60,17 +73,19 @@ impl Customers {
     }
 }
 
-fn note(tally: &Mutex<Tally>, answer: Result<Page>) {
+fn note(tally: &Mutex<Tally>, at: SystemTime, took: Duration, answer: Result<Page>) {
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     tally.requests += 1;
     let failure = match answer {
         Ok(page) if page.status == 200 => {
+            tally.answers.push(Answer { at, took, version: Some(page.body.clone()) });
             *tally.versions.entry(page.body).or_default() += 1;
             return;
         }
         Ok(page) => format!("{} {}", page.status, page.body),
         Err(trouble) => trouble.to_string(),
     };
+    tally.answers.push(Answer { at, took, version: None });
     tally.failures += 1;
     if tally.failed.len() < FAILURES_KEPT {
         tally.failed.push(failure);

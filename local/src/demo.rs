@@ -11,7 +11,7 @@ use crate::standing::{Standing, Tagged};
 use crate::story::{Release, Story};
 use crate::terminal::Terminal;
 use crate::trouble::{Result, Trouble};
-use crate::{service, web};
+use crate::{pictures, service, web};
 
 /// Tells the whole story.
 ///
@@ -42,6 +42,8 @@ pub async fn run(terminal: &Terminal) -> Result<()> {
     if !problems.is_empty() {
         return Err(Trouble::new(problems.join("\n")));
     }
+    let report = stack.options().repository.join("target/demo.html");
+    pictures::of(&customers, &stack.gateway().calls()).write(&report)?;
     terminal.heading("All is as it should be");
     terminal.say(&format!(
         "Customers asked {} times during all of it, and {} requests failed. It took {:.0} s.",
@@ -49,6 +51,7 @@ pub async fn run(terminal: &Terminal) -> Result<()> {
         customers.failures,
         terminal.elapsed().as_secs_f64()
     ));
+    terminal.say(&format!("With pictures: {}", report.display()));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod deployments;
 pub mod narrator;
 pub mod notices;
+pub mod pictures;
 pub mod report;
 pub mod revision;
 pub mod service;

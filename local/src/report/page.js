@@ -85,7 +85,7 @@
       ...size(),
       scales: { x: { time: false }, y: part.shares ? { range: [0, 100] } : { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
       axes: [
-        { ...axis, values: (_, all) => all.map(clock) },
+        { ...axis, size: 34, values: (_, all) => all.map(clock) },
         { ...axis, size: 52, values: (_, all) => all.map((value) => value.toLocaleString("en")) },
       ],
       series: [{}, ...order.map((index) => series[index])],
@@ -120,7 +120,7 @@
   };
 
   data.parts.forEach((part) => {
-    make(main, "h2", part.title);
+    make(main, "h2", part.unit ? `${part.title} (${part.unit})` : part.title);
     if (part.note) make(main, "p", part.note, "note");
     if (part.rows) table(part);
     else chart(part);

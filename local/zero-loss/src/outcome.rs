@@ -87,6 +87,12 @@ impl<'a> Outcome<'a> {
         self.lost.is_empty() && self.in_time()
     }
 
+    /// How many requests the baselines lost.
+    #[must_use]
+    pub fn lost_by_baselines(&self) -> u64 {
+        self.baselines.iter().map(|line| line.tally.lost).sum()
+    }
+
     fn in_time(&self) -> bool {
         self.slowest_change() < Duration::from_secs(self.settings.pace.settle_seconds)
     }
@@ -97,6 +103,14 @@ impl<'a> Outcome<'a> {
 
     fn count(&self, what: What) -> usize {
         self.rounds.iter().map(|round| round.journal.count_of(what, round.services)).sum()
+    }
+
+    fn title(&self) -> String {
+        match self.lost.len() {
+            _ if !self.in_time() => "A run that proves nothing: the machine was too busy".to_owned(),
+            0 => format!("Not one request lost of {}", grouped(self.ours.tally.requests)),
+            lost => format!("{lost} requests lost of {}", grouped(self.ours.tally.requests)),
+        }
     }
 
     /// How it went, in sentences.
@@ -125,8 +139,8 @@ impl<'a> Outcome<'a> {
                 grouped(tally.outlived),
             ),
             format!(
-                "{} promotes were cut off by signal 9 and taken over (the lease's end was brought forward, as 75 seconds would), {} releases were followed by the next one at once, \
-                 a server of the new release was killed {} times and one of the old release {} times.",
+                "Disturbed were: promotes cut off by signal 9 and taken over (the lease's end was brought forward, as 75 seconds would): {}; \
+                 releases followed by the next one at once: {}; servers killed of the release that came: {}; of the one gone back to: {}.",
                 self.count(What::CutOff),
                 self.count(What::FollowedAtOnce),
                 self.count(What::KilledNew),
@@ -259,7 +273,7 @@ impl<'a> Outcome<'a> {
         }
         parts.extend(self.click_table().map(Part::Table));
         parts.push(Part::Chart(latencies(self.rounds)));
-        Report { title: "Not one request lost".to_owned(), words: self.words(), parts }
+        Report { title: self.title(), words: self.words(), parts }
     }
 }
 
@@ -332,7 +346,7 @@ fn shares(round: &Round) -> Chart {
     let marks = moments.iter().filter(|moment| moment.site == 0).filter_map(|moment| mark(round, moment, last));
     Chart {
         title: "Who answered: the share of one service's requests by release".to_owned(),
-        note: "One of the services that Pointsman releases, second by second. A mark is set when the call has answered; the switch was just before, and reaches the second node later."
+        note: "One of the services that Pointsman releases, second by second. A promotion is marked at the first request that reached the release, a rollback when the call had answered: the switch was just before. Both reach the second node later."
             .to_owned(),
         drawn: Drawn::Shares,
         unit: "%".to_owned(),
@@ -343,7 +357,10 @@ fn shares(round: &Round) -> Chart {
 }
 
 fn mark(round: &Round, moment: &Moment, last: u64) -> Option<Mark> {
-    let at = seconds_of(round, moment.at);
+    // The first request of a release says more exactly when it was promoted than the call that had its answer.
+    let first = round.book.sites.first().and_then(|site| site.seen(&moment.release)).map(|seen| seen.first);
+    let at = if moment.what == What::Promoted { first.unwrap_or(moment.at) } else { moment.at };
+    let at = seconds_of(round, at);
     let (words, tone) = match moment.what {
         What::Promoted => ("promoted", Tone::Forward),
         What::RolledBack => ("rolled back", Tone::Back),

@@ -1,0 +1,33 @@
+//! A short run of the proof: Pointsman loses nothing, and what people do without it does, under the same load.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+
+use zero_loss::clicks::Clicks;
+use zero_loss::drive::Pace;
+use zero_loss::journal::What;
+use zero_loss::outcome::Outcome;
+use zero_loss::run::{Settings, round};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_promotes_and_ten_rollbacks_lose_no_request_and_those_of_others_do() {
+    let settings = Settings {
+        pairs: 10,
+        services: 4,
+        // The generator is not optimised here, and other tests may run beside this one.
+        rate: 270.0,
+        baseline_releases: 2,
+        pace: Pace { settle_seconds: 6, drain_seconds: 4 },
+        ..Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_zero_loss")))
+    };
+    let rounds = [round(&settings, settings.pairs, settings.baseline_releases).await.unwrap()];
+    let clicks = Clicks::default();
+    let outcome = Outcome::of(&settings, &rounds, &clicks).unwrap();
+    outcome.tell(&local::terminal::Terminal::new());
+    assert!(outcome.holds(), "see above");
+    assert!(outcome.lost_by_baselines() > 0, "a load that sees no baseline lose anything sees nothing");
+    for what in [What::CutOff, What::FollowedAtOnce, What::KilledNew] {
+        assert!(rounds[0].journal.count_of(what, rounds[0].services) > 0, "no {what:?}");
+    }
+}
