@@ -136,7 +136,7 @@ pub fn wait_for_bake(standing: &Standing<'_>, release: &ReleaseId) -> Option<Wai
 
 /// Whether the caller takes an alarm that was red before his call began as it is.
 fn accepted(standing: &Standing<'_>, request: &Request, since: Time) -> bool {
-    request.despite_alarms && since < request.started.unwrap_or(standing.now)
+    request.despite_alarms && since <= request.started.unwrap_or(standing.now)
 }
 
 fn red(standing: &Standing<'_>, counts: impl Fn(Time) -> bool) -> Vec<Red> {

@@ -114,7 +114,7 @@ async fn suspect(
         return Ok(Err("no release is product".to_owned()));
     };
     match standing.begun(release) {
-        Some(begun) if since > begun => Ok(Ok(release.clone())),
+        Some(begun) if since >= begun => Ok(Ok(release.clone())),
         Some(begun) => {
             Ok(Err(format!("it went off at {since}, before {release} got its weight at {begun}: it is not about it")))
         }
