@@ -16,7 +16,10 @@ const TTL_SECONDS: i64 = 10;
 /// Where product is not ours, its name is left alone: what it says is its owner's to know. It goes where it bears
 /// servers of ours, that are product no more.
 pub fn follow(standing: &Standing<'_>, product: Option<&Who>, pre_product: bool) -> Vec<Step> {
-    let Some(dns) = &standing.service.dns else { return Vec::new() };
+    // Which release is product cannot be told while the rule that may be product's has no tags.
+    let Some(dns) = standing.service.dns.as_ref().filter(|_| standing.untagged_rule().is_none()) else {
+        return Vec::new();
+    };
     let mut steps = Vec::new();
     match (&dns.product, product) {
         (Some(name), Some(Who::Release(release))) => {

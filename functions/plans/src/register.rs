@@ -2,21 +2,27 @@
 
 use domain::id::{InstanceId, ReleaseId};
 use domain::plan::{Done, End, NewGroup, NewRule, Plan, Stage, Step};
-use domain::refusal::Refusal;
+use domain::refusal::{Refusal, WaitFor};
 use domain::request::Request;
 use domain::tags::{self, Read, Role, WhichRule};
 use domain::world::{Action, Group, Health, Listener, Rule, Weighted};
 
 use crate::fingerprint;
 use crate::mend::ALL;
-use crate::promote::{refuse_rejected, wait_for_health, wait_for_promotion, wanted_conditions};
+use crate::promote::{refuse_rejected, taken, wait_for_health, wait_for_promotion, wanted_conditions};
 use crate::provision::outputs;
 use crate::standing::{ProductRule, Release, Standing, Traffic, Who};
+
+/// How long a job looks for servers of which it sees none: what EC2 showed to the call before, it may not show to this one.
+const JUMPY_SECONDS: i64 = 5;
 
 /// Plans a register of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     if let Some(plan) = refuse_rejected(standing, release) {
         return plan;
+    }
+    if let Some((rule, _)) = standing.untagged_rule().filter(|(_, releases)| releases.contains(&release)) {
+        return Plan::only(End::Refuse(taken(standing, rule)));
     }
     match standing.traffic(release) {
         Traffic::All | Traffic::Some => return Plan::only(End::Done(untouched(standing, release))),
@@ -34,6 +40,10 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return plan;
     }
     let Some(found) = standing.releases.get(release).filter(|r| r.running().next().is_some()) else {
+        if !standing.stands(release) && request.started.is_some_and(|started| standing.now - started < JUMPY_SECONDS) {
+            let (release, missing) = (release.clone(), "none is in sight".to_owned());
+            return Plan::only(End::Wait(WaitFor::Servers { release, missing }));
+        }
         return Plan::only(End::Refuse(Refusal::NoServers { release: release.clone() }));
     };
     let asked = standing.asked(&Who::Release(release.clone()));

@@ -317,6 +317,12 @@ impl<'a> Standing<'a> {
         (!releases.is_empty()).then_some((rule, releases))
     }
 
+    /// Whether customers may get a release: by the product rule, or by one that may be it.
+    pub fn may_serve(&self, release: &ReleaseId) -> bool {
+        self.traffic(release) != Traffic::NotInRule
+            || self.untagged_rule().is_some_and(|(_, releases)| releases.contains(&release))
+    }
+
     /// Whether a rule names this group: one of ours, or any other that was seen, for ours may have lost its tags.
     pub fn in_a_rule(&self, group: &GroupArn) -> bool {
         self.world.rules.iter().any(|rule| match &rule.action {

@@ -92,7 +92,7 @@ fn way_back_goes(standing: &Standing<'_>) -> Option<Concern> {
 /// are gone.
 fn reject(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
     let mut stages = Vec::new();
-    let waiting = standing.others(None, Role::PreProduct).filter(|id| standing.traffic(id) == Traffic::NotInRule);
+    let waiting = standing.others(None, Role::PreProduct).filter(|id| !standing.may_serve(id));
     for release in waiting {
         let Some(reason) = why_over(standing, release) else { continue };
         stages.push(Stage::stop(mend::tag_rejected(standing, release, &reason)));

@@ -222,6 +222,21 @@ fn the_product_rule_lost_its_tags_what_would_take_it_for_gone_is_refused() {
 }
 
 #[test]
+fn the_first_product_rule_lost_its_tags_before_its_release_got_its_own_it_is_not_rejected() {
+    // Promote was cut off behind the switch, and then somebody took the rule's tags.
+    let mut account = world().pre_product("r1").weighs("r1", 100).later(60);
+    let arn = account.rule("product").unwrap().arn.clone();
+    account.rules.get_mut(&arn).unwrap().tags.clear();
+    account.executions_over.insert("r1".to_owned(), "Failed".to_owned());
+    let swept = account.clone().call(&sweep());
+    assert_eq!((swept.account.role("r1"), swept.account.paid("r1")), ("pre-product".into(), 2), "{}", swept.story());
+    let provisioned = account.clone().call(&provision("r2"));
+    assert_eq!(provisioned.account.role("r1"), "pre-product", "{}", provisioned.story());
+    let course = account.call(&register("r1"));
+    assert!(course.steps.is_empty() && course.ended().contains(arn.as_str()), "{}", course.story());
+}
+
+#[test]
 fn nothing_is_left_to_do_done_and_nothing_is_changed() {
     let account = world().product("r2").retired("r1").pre_product("r3").call(&register("r3")).done();
     for request in
