@@ -21,7 +21,7 @@ use crate::stages::{Carried, State};
 /// How often a call looks, pauses aside. A plan that has not come to its end by then goes in circles.
 const ROUNDS: u32 = 12;
 /// How long a call sleeps before it looks again for what it waits for.
-const PAUSE: Duration = Duration::from_millis(1500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(1500);
 /// How long a call sleeps in all. Longer waits are the caller's.
 const PAUSES: Duration = Duration::from_secs(6);
 /// How often a call pauses for reads that do not show yet what it did: they lag for up to five seconds.
@@ -235,9 +235,8 @@ impl Call<'_> {
             | WaitFor::Draining { .. }
             | WaitFor::LettingGo { .. } => PAUSE,
         };
-        let too_long = if lags { state.in_vain >= PAUSES_IN_VAIN } else { state.slept + pause > PAUSES };
-        let enough = self.deadline.has(CHANGE_NEEDS + CHANGE_NEEDS + pause);
-        if self.patience == Patience::None || too_long || !enough {
+        let may = if lags { self.may_pause(state) } else { state.slept + pause <= PAUSES && self.has_time(pause) };
+        if !may {
             return false;
         }
         if lags {
@@ -250,6 +249,15 @@ impl Call<'_> {
         }
         tokio::time::sleep(pause).await;
         true
+    }
+
+    /// Whether it may pause once more for what lags or is hindered.
+    pub(crate) fn may_pause(&self, state: &State) -> bool {
+        state.in_vain < PAUSES_IN_VAIN && self.has_time(PAUSE)
+    }
+
+    fn has_time(&self, pause: Duration) -> bool {
+        self.patience == Patience::Some && self.deadline.has(CHANGE_NEEDS + CHANGE_NEEDS + pause)
     }
 
     /// There is too little time for another change: the next call goes on.

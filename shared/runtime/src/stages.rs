@@ -8,7 +8,7 @@ use domain::refusal::{Refusal, WaitFor};
 use domain::world::Scope;
 
 use crate::apply::{Applied, Hands, work};
-use crate::call::Call;
+use crate::call::{Call, PAUSE};
 use crate::errors::{Kind, Trouble};
 use crate::lease::Lease;
 use crate::observe::Memory;
@@ -64,7 +64,7 @@ impl Call<'_> {
     /// Carries out the stages one after the other, the steps of each side by side.
     pub(crate) async fn carry_out(&self, state: &mut State, plan: &Plan) -> Result<Carried, Trouble> {
         let mut carried = Carried::default();
-        for stage in &plan.stages {
+        for (place, stage) in plan.stages.iter().enumerate() {
             let Some(lease) = state.lease.as_ref() else { return Err(self.no_time()) };
             let hands = Hands {
                 clients: self.clients,
@@ -77,7 +77,11 @@ impl Call<'_> {
             if !hands.allow_change() {
                 return Err(self.no_time());
             }
-            let results = hands.carry_out(&stage.steps).await;
+            let mut results = hands.carry_out(&stage.steps).await;
+            let last = plan.stages.iter().skip(place).all(|stage| stage.on_failure == OnFailure::Follow);
+            let may_pause = self.may_pause(state);
+            let insisted = last && may_pause && insist(&hands, &stage.steps, &mut results).await;
+            state.in_vain += u32::from(insisted);
             let mut failed = None;
             for (step, result) in stage.steps.iter().zip(results) {
                 if step.makes() && may_be_there(&result) {
@@ -100,7 +104,8 @@ impl Call<'_> {
                     Ok(Applied::LookAgain(found)) => {
                         let tried = state.tried.entry(work(step)).or_default();
                         tried.again += 1;
-                        if stage.on_failure == OnFailure::Follow && tried.again > SAME_STEP_AGAIN {
+                        let follows = stage.on_failure == OnFailure::Follow;
+                        if follows && (tried.again > SAME_STEP_AGAIN || !may_pause) {
                             carried.not_followed.push(sentence(&found));
                         } else {
                             carried.look_again = true;
@@ -136,6 +141,26 @@ impl Call<'_> {
             None => Trouble::account("what is to be launched was torn down before"),
         }
     }
+}
+
+/// Tries once more, after a pause, what failed for the moment only, as a throttled call; whether anything did. Not for what a
+/// switch waits for.
+async fn insist(hands: &Hands<'_>, steps: &[Step], results: &mut [Result<Applied, Trouble>]) -> bool {
+    let passes = |result: &Result<Applied, Trouble>| matches!(result, Err(Trouble::Step { error, .. }) if error.kind.is_transient());
+    let hindered: Vec<Step> =
+        steps.iter().zip(&*results).filter(|(_, result)| passes(result)).map(|(step, _)| step.clone()).collect();
+    if hindered.is_empty() {
+        return false;
+    }
+    tokio::time::sleep(PAUSE).await;
+    if !hands.allow_change() {
+        return true;
+    }
+    let again = hands.carry_out(&hindered).await;
+    for (result, again) in results.iter_mut().filter(|result| passes(result)).zip(again) {
+        *result = again;
+    }
+    true
 }
 
 /// Whether what a step makes may be there now: made, there before, or without an answer.
