@@ -225,7 +225,6 @@ async fn an_event_is_acted_on_once_where_it_is_right_and_ignored_in_one_line_whe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "until a timed-out approval leaves a way back alone, and says so in one line"]
 async fn an_approval_that_nobody_answered_is_about_product_alone() {
     let stack = stack().await;
     stack.gateway().mount("codepipeline", pipeline_says());

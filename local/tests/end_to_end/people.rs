@@ -189,7 +189,6 @@ async fn conditions_and_priorities_that_a_person_changed_follow_the_config_again
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "until promote makes a rule again that somebody deleted"]
 async fn a_product_rule_that_was_deleted_is_made_again() {
     let stack = stack().await;
     let person = Person(&stack);
@@ -216,7 +215,6 @@ async fn a_product_rule_that_was_deleted_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "until the plans know a product rule that lost its tags, or got wrong ones"]
 async fn a_product_rule_that_lost_its_tags_or_got_wrong_ones_is_not_touched_and_serves_on() {
     let stack = stack().await;
     let person = Person(&stack);
