@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use gateway::Call;
@@ -18,8 +19,11 @@ use tokio::task::JoinSet;
 
 /// The local Lambda runs no more of one function at a time; who comes then waits here.
 const AT_ONCE: usize = 32;
-/// How long a caller pauses before it calls again, at least and at most: no two keep step.
-const PAUSE: std::ops::Range<u64> = 2_000..8_000;
+/// How long a caller pauses before it calls again, at least and at most, in milliseconds: no two keep step. CodePipeline
+/// takes about half a minute.
+const PAUSE: std::ops::Range<u64> = 5_000..20_000;
+/// How often is said how far all have come.
+const SAID_EVERY: Duration = Duration::from_secs(30);
 /// The SDK's attempts of an operation.
 const ATTEMPTS: u32 = 3;
 
@@ -74,7 +78,7 @@ struct Invoked {
 ///
 /// Where a service does not come to its end, or ends otherwise; the sentence says which and how.
 pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
-    let stack = Arc::new(Stack::start(Options { retry_scale: 0.0, ..Options::scripted() }).await?);
+    let stack = Stack::start(Options { retry_scale: 0.0, ..Options::scripted() }).await?;
     let names: Vec<String> = (1..=load.services).map(|number| format!("svc-{number:03}")).collect();
     for (name, number) in names.iter().zip(1..) {
         let mut config = stack.config(name, number)?;
@@ -87,25 +91,36 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
     }
     stack.gateway().limits().set(load.share);
     let (mark, began) = (stack.gateway().record().mark(), Instant::now());
-    let slots: Slots =
-        Arc::new(["provision", "register", "promote"].map(|function| (function, Semaphore::new(AT_ONCE))).into());
+    let slots = ["provision", "register", "promote"].map(|function| (function, Semaphore::new(AT_ONCE)));
+    let stage = Arc::new(Stage { stack, slots, load, done: AtomicUsize::new(0) });
     let mut callers = JoinSet::new();
     for name in &names {
-        callers.spawn(release(Arc::clone(&stack), Arc::clone(&slots), name.clone(), load));
+        callers.spawn(release(Arc::clone(&stage), name.clone()));
     }
     let (mut times, mut invoked) = (Vec::new(), Vec::new());
-    while let Some(caller) = callers.join_next().await {
-        let (took, calls) = caller??;
-        times.push(took);
-        invoked.extend(calls);
-        say(&format!("{} of {} services are done after {} s", times.len(), names.len(), began.elapsed().as_secs()));
+    let mut said = tokio::time::interval(SAID_EVERY);
+    loop {
+        tokio::select! {
+            _ = said.tick() => {
+                let (services, seconds) = (names.len(), began.elapsed().as_secs());
+                let steps = stage.done.load(Ordering::Relaxed);
+                say(&format!("{seconds} s: {} of {services} services done, {steps} calls done", times.len()));
+            }
+            caller = callers.join_next() => {
+                let Some(caller) = caller else { break };
+                let (took, calls) = caller??;
+                times.push(took);
+                invoked.extend(calls);
+            }
+        }
     }
     times.sort_unstable();
     let took = began.elapsed();
+    let stack = &stage.stack;
     stack.gateway().limits().clear();
     let calls = stack.gateway().record().since(mark);
-    let for_the_sweep = followed_later(&stack, &names).await?;
-    check(&stack, &names, load.releases).await?;
+    let for_the_sweep = followed_later(stack, &names).await?;
+    check(stack, &names, load.releases).await?;
     let (calls, pauses) = count(&calls);
     Ok(Report {
         load,
@@ -120,28 +135,36 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
     })
 }
 
-/// Room for so many calls of each function.
-type Slots = Arc<BTreeMap<&'static str, Semaphore>>;
+/// What the callers share.
+struct Stage {
+    stack: Stack,
+    /// Room for so many calls of each function.
+    slots: [(&'static str, Semaphore); 3],
+    load: Load,
+    /// How many calls said done.
+    done: AtomicUsize,
+}
 
-async fn release(stack: Arc<Stack>, slots: Slots, service: String, load: Load) -> Result<(Duration, Vec<Invoked>)> {
+/// Brings a service's releases to product, one after the other.
+async fn release(stage: Arc<Stage>, service: String) -> Result<(Duration, Vec<Invoked>)> {
     let began = Instant::now();
     let mut invoked = Vec::new();
-    for release in 1..=load.releases {
-        for (function, slots) in ["provision", "register", "promote"].map(|function| (function, slots.get(function))) {
+    for release in 1..=stage.load.releases {
+        for (function, slots) in &stage.slots {
             let payload = json!({"service": service, "release": format!("{service}-r{release}")});
             loop {
-                let slot = match slots {
-                    Some(slots) => Some(slots.acquire().await?),
-                    None => None,
-                };
-                let answer = stack.invoke(function, &payload).await?;
+                let slot = slots.acquire().await?;
+                let answer = stage.stack.invoke(function, &payload).await?;
                 drop(slot);
                 let answered = answer.json();
                 let status = answered.get("status").and_then(Value::as_str).unwrap_or_default();
                 invoked.push(Invoked { took: answer.duration, waits: status == "waiting" });
                 match (&answer.error, status) {
-                    (None, "done") => break,
-                    (None, "waiting") if began.elapsed() < load.patience => {
+                    (None, "done") => {
+                        stage.done.fetch_add(1, Ordering::Relaxed);
+                        break;
+                    }
+                    (None, "waiting") if began.elapsed() < stage.load.patience => {
                         tokio::time::sleep(Duration::from_millis(any_of(PAUSE))).await;
                     }
                     (Some(error), _) if error.kind == ErrorKind::Timeout => {
