@@ -17,6 +17,8 @@ use crate::jobs::Jobs;
 
 /// The first service.
 pub const SERVICE: &str = "mobile-web";
+/// The alarm that it lists.
+const ALARM: &str = "mobile-5xx";
 /// The four functions.
 pub const FUNCTIONS: [&str; 4] = ["provision", "register", "promote", "teardown"];
 /// When the functions are stopped: so soon that none waits long for what does not come, and late enough for a change.
@@ -87,6 +89,17 @@ impl Lane {
         let stack = Stack::start(options).await?;
         let jobs = Jobs::default();
         stack.gateway().mount("codepipeline", jobs.handler());
+        let alarm = [
+            ("AlarmName", ALARM),
+            ("MetricName", "HTTPCode_Target_5XX_Count"),
+            ("Namespace", "AWS/ApplicationELB"),
+            ("Period", "60"),
+            ("EvaluationPeriods", "1"),
+            ("Statistic", "Sum"),
+            ("Threshold", "1"),
+            ("ComparisonOperator", "GreaterThanThreshold"),
+        ];
+        stack.moto().query("monitoring", "PutMetricAlarm", &alarm).await?;
         Ok(Self { stack, jobs, altered: Arc::default(), number: 0 })
     }
 
@@ -217,7 +230,7 @@ impl Lane {
             1 => json!({"source": "aws.codepipeline", "detail-type": "CodePipeline Pipeline Execution State Change",
                 "detail": {"pipeline": SERVICE, "execution-id": release, "state": "FAILED"}}),
             2 => json!({"source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change",
-                "detail": {"alarmName": "mobile-5xx", "state": {"value": "ALARM", "reason": "Threshold Crossed"}}}),
+                "detail": {"alarmName": ALARM, "state": {"value": "ALARM", "reason": "Threshold Crossed"}}}),
             _ => json!({"source": "aws.codepipeline", "detail-type": "CodePipeline Action Execution State Change",
                 "detail": {"pipeline": SERVICE, "execution-id": release, "action": "KeepIt", "action-execution-id": "x",
                     "state": "FAILED", "type": {"category": "Approval"}}}),
@@ -276,6 +289,6 @@ fn quick(config: &mut Value) {
     if let Some(config) = config.as_object_mut() {
         config.insert("settle_seconds".into(), json!(0));
         config.insert("drain_seconds".into(), json!(0));
-        config.insert("alarms".into(), json!(["mobile-5xx"]));
+        config.insert("alarms".into(), json!([ALARM]));
     }
 }
