@@ -119,6 +119,8 @@ pub enum Way {
     New,
     /// A direct call by somebody else.
     Direct,
+    /// Nobody: what was cut off stays as it is. It shows that there is something to come to an end.
+    Nobody,
 }
 
 impl Way {
@@ -130,6 +132,7 @@ impl Way {
             Self::Same => "the same again",
             Self::New => "a new one",
             Self::Direct => "a direct call",
+            Self::Nobody => "nobody",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gateway::{Handler, Request, Response};
+use local::stack::Fork;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -37,6 +38,14 @@ struct Job {
 pub struct Jobs(Arc<Mutex<BTreeMap<String, Job>>>);
 
 impl Jobs {
+    /// Answers CodePipeline's calls in a copy of the stack.
+    #[must_use]
+    pub fn mounted(fork: &Fork) -> Self {
+        let jobs = Self::default();
+        fork.gateway().mount("codepipeline", jobs.handler());
+        jobs
+    }
+
     /// Opens a new job.
     #[must_use]
     pub fn open(&self) -> String {

@@ -16,3 +16,4 @@ pub mod points;
 pub mod run;
 pub mod scenario;
 pub mod stopped;
+pub mod together;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use faults::load::{self, Load};
 use faults::points::{self, Wanted};
 use faults::scenario::SCENARIOS;
-use local::Result;
+use faults::together;
+use local::{Result, Trouble};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "faults                     all of it
@@ -15,13 +16,21 @@ faults together [ROUNDS]   two and three calls at the same time
 faults load [SERVICES [SHARE]]   so many services release at once, with a share of AWS's default limits
 faults stopped             a holder of the lease stands still until it has run out, for more than a minute";
 
+/// As many as `make faults` has calls meet.
+const ROUNDS: usize = 200;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let work = async {
         match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            [] => try_points(&[]).await,
+            [] => try_everything().await,
             ["points", filters @ ..] => try_points(filters).await,
+            ["together"] => try_together(ROUNDS).await,
+            ["together", rounds] => match rounds.parse() {
+                Ok(rounds) => try_together(rounds).await,
+                Err(_) => Err(Trouble::new(format!("{rounds} is no number of rounds"))),
+            },
             ["load", numbers @ ..] => try_load(numbers).await,
             ["stopped"] => faults::stopped::run(|line| println!("{line}")).await.map(|()| ExitCode::SUCCESS),
             _ => {
@@ -52,13 +61,32 @@ async fn stopped() {
     }
 }
 
+async fn try_everything() -> Result<ExitCode> {
+    let ends = [try_points(&[]).await?, try_together(ROUNDS).await?, try_load(&[]).await?];
+    faults::stopped::run(|line| println!("{line}")).await?;
+    Ok(ends.into_iter().find(|end| *end != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS))
+}
+
+async fn try_together(rounds: usize) -> Result<ExitCode> {
+    let report = together::try_rounds(rounds, |line| println!("{line}")).await?;
+    println!(
+        "{} rounds of two and three calls at once, {} changes, {} times a lease was busy, in {:.0} s; {} failed",
+        report.rounds,
+        report.changes,
+        report.met,
+        report.took.as_secs_f64(),
+        report.failed.len()
+    );
+    for failed in &report.failed {
+        println!("\n{failed}");
+    }
+    Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 async fn try_points(filters: &[&str]) -> Result<ExitCode> {
     let wanted = Wanted { filters: filters.iter().map(|&filter| filter.to_owned()).collect(), every: 1 };
     let report = points::try_all(SCENARIOS, &wanted, |line| println!("{line}")).await?;
     print!("{}", report.table());
-    for failed in &report.failed {
-        println!("\n{failed}");
-    }
     Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

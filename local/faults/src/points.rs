@@ -169,6 +169,9 @@ pub async fn try_all(scenarios: &[Scenario], wanted: &Wanted, say: impl Fn(&str)
                     began.elapsed().as_secs_f64(),
                     report.failed.len() - before.0
                 ));
+                for failed in report.failed.iter().skip(before.0) {
+                    say(&format!("\n{failed}\n"));
+                }
             }
             run::advance(&stack, *ask).await?;
         }

@@ -61,12 +61,14 @@ enum Left {
 }
 
 /// A run under way.
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     fork: &'a Fork,
     jobs: Jobs,
     ask: Ask,
-    story: Vec<String>,
-    faults: Vec<String>,
+    /// Whether leases have run out before each invocation, and what is asked by hand has to be done.
+    alone: bool,
+    pub(crate) story: Vec<String>,
+    pub(crate) faults: Vec<String>,
     /// How many calls of AWS the first invocation made.
     first: usize,
     /// Whether an answer said that people could not be told, which is telling too.
@@ -80,10 +82,7 @@ struct Run<'a> {
 /// Where the copy cannot be made or looked at; what the functions do is in the answer.
 pub async fn run(stack: &Stack, names: &Arc<Names>, ask: Ask, at: Option<&At>) -> Result<Ran> {
     let fork = stack.fork().await?;
-    let jobs = Jobs::default();
-    fork.gateway().mount("codepipeline", jobs.handler());
-    let mut run =
-        Run { fork: &fork, jobs, ask, story: Vec::new(), faults: Vec::new(), first: 0, told_in_answer: false };
+    let mut run = Run::new(&fork, ask, Jobs::mounted(&fork), true);
     let (invocations, struck) = match at {
         None => (run.in_peace().await?, false),
         Some(at) => run.cut_off(at, names).await?,
@@ -98,7 +97,20 @@ pub async fn run(stack: &Stack, names: &Arc<Names>, ask: Ask, at: Option<&At>) -
     Ok(Ran { end, calls, first: run.first, invocations, struck, told, faults: run.faults, story: run.story })
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    pub(crate) fn new(fork: &'a Fork, ask: Ask, jobs: Jobs, alone: bool) -> Self {
+        let (story, faults) = (Vec::new(), Vec::new());
+        Self { fork, jobs, ask, alone, story, faults, first: 0, told_in_answer: false }
+    }
+
+    /// Asks beside others, by a job or an event as a rule, until it is over.
+    pub(crate) async fn beside_others(&mut self, kind: Kind) -> Result<()> {
+        let job = self.jobs.open();
+        self.until_over(kind, self.ask, &job, &self.ask.event()).await?;
+        self.answered(kind, &job, "the job", false);
+        Ok(())
+    }
+
     async fn in_peace(&mut self) -> Result<usize> {
         let job = self.jobs.open();
         let invocations = self.until_over(self.ask.kind(), self.ask, &job, &self.ask.event()).await?;
@@ -127,6 +139,7 @@ impl Run<'_> {
             }
             Way::Direct if self.ask == Ask::Sweep => self.until_over(kind, self.ask, &job, &self.ask.event()).await?,
             Way::Direct => self.until_over(Kind::Direct, self.ask.by_hand(), &job, &event).await?,
+            Way::Nobody => return Ok((0, struck)),
         };
         // Lambda and CodePipeline come back to what is not over, however late that is.
         if at.way != Way::Same && left != Left::Over && kind != Kind::Direct {
@@ -157,7 +170,9 @@ impl Run<'_> {
     /// Invokes, with the lease run out, until the call is over; at least once.
     async fn until_over(&mut self, kind: Kind, ask: Ask, job: &str, event: &Value) -> Result<usize> {
         for invocation in 1..=INVOCATIONS_MAX {
-            self.fork.age_lease(SERVICE).await?;
+            if self.alone {
+                self.fork.age_lease(SERVICE).await?;
+            }
             if self.invoke(kind, ask, job, event).await? == Left::Over {
                 return Ok(invocation);
             }
@@ -189,7 +204,7 @@ impl Run<'_> {
         self.told_in_answer |= said.get("untold").is_some();
         Ok(match (kind, status) {
             (Kind::Job | Kind::Direct, "waiting") => Left::Waiting,
-            (Kind::Direct, "refused" | "failed") => {
+            (Kind::Direct, "refused" | "failed") if self.alone => {
                 self.faults.push(format!("{} by hand: {said}", ask.name()));
                 Left::Over
             }
@@ -198,7 +213,7 @@ impl Run<'_> {
     }
 
     /// Lets sweeps come until one finds nothing to do.
-    async fn sweep(&mut self) -> Result<()> {
+    pub(crate) async fn sweep(&mut self) -> Result<()> {
         for _ in 0..SWEEPS_MAX {
             self.fork.age_lease(SERVICE).await?;
             let answer = self.fork.invoke(Ask::Sweep.function(), &Ask::Sweep.event()).await?;
@@ -216,7 +231,7 @@ impl Run<'_> {
 }
 
 /// Waits until what a killed caller had sent is done.
-async fn quiet(gateway: &Gateway) {
+pub(crate) async fn quiet(gateway: &Gateway) {
     while gateway.record().under_way() > 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

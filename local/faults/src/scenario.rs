@@ -18,7 +18,7 @@ pub struct Scenario {
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         row: "first release",
-        before: &[],
+        before: NOTHING,
         calls: &[Provision("r1"), Register("r1"), Promote("r1"), Finish("r1")],
     },
     Scenario { row: "second", before: R1, calls: &[Provision("r2"), Register("r2"), Promote("r2")] },
@@ -33,12 +33,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { row: "removed", before: R2, calls: &[Remove("r2")] },
 ];
 
-const R1: &[Ask] = &[Provision("r1"), Register("r1"), Promote("r1")];
-const R2_PROVISIONED: &[Ask] = &[Provision("r1"), Register("r1"), Promote("r1"), Provision("r2")];
-const R2_PRE: &[Ask] = &[Provision("r1"), Register("r1"), Promote("r1"), Provision("r2"), Register("r2")];
-const R2: &[Ask] = &[Provision("r1"), Register("r1"), Promote("r1"), Provision("r2"), Register("r2"), Promote("r2")];
+pub(crate) const NOTHING: &[Ask] = &[];
+pub(crate) const R1: &[Ask] = &[Provision("r1"), Register("r1"), Promote("r1")];
+pub(crate) const R2_PROVISIONED: &[Ask] = &[Provision("r1"), Register("r1"), Promote("r1"), Provision("r2")];
+pub(crate) const R2_PRE: &[Ask] = &[Provision("r1"), Register("r1"), Promote("r1"), Provision("r2"), Register("r2")];
+pub(crate) const R2: &[Ask] =
+    &[Provision("r1"), Register("r1"), Promote("r1"), Provision("r2"), Register("r2"), Promote("r2")];
 /// `r1` is out of the rule: nothing goes back to it any more.
-const R3: &[Ask] = &[
+pub(crate) const R3: &[Ask] = &[
     Provision("r1"),
     Register("r1"),
     Promote("r1"),
