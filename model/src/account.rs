@@ -10,7 +10,7 @@ use crate::broken::Breakage;
 use crate::caller::{Caller, Next, Work};
 use crate::calm::Outlooks;
 use crate::happens::{Action, Budget, CALLERS, How, State};
-use crate::history::{Glance, History};
+use crate::history::{Asked, Glance, History};
 use crate::planner::{Memory, Planner};
 use crate::promises::Promise;
 use crate::step::{End, Step};
@@ -27,6 +27,8 @@ pub struct Account {
     pub ages: Vec<Age>,
     /// Instances of a release.
     pub count: u8,
+    /// Whether a promotion goes in steps.
+    pub steps: bool,
     /// Whether the runner looks at its lease before each change.
     pub guarded: bool,
     /// One in so many states is driven to its end.
@@ -47,6 +49,7 @@ impl Account {
             budget: Budget::default(),
             ages: vec![1, 2],
             count,
+            steps: false,
             guarded: broken.is_none_or(|b| b.0 != Promise::NoChangeWithoutLease),
             judged_of: 1,
             planner: Planner::new(&json!({ "instance_count": count }), broken),
@@ -57,6 +60,7 @@ impl Account {
     /// The same with these keys over its config.
     pub fn configured(mut self, mut keys: Value) -> Self {
         keys["instance_count"] = json!(self.count);
+        self.steps = keys.get("traffic").is_some();
         self.planner = Planner::new(&keys, None);
         self
     }
@@ -65,10 +69,15 @@ impl Account {
     pub fn after(&self, from: Aws, calls: &[Ask]) -> (Aws, History) {
         let (mut aws, mut history) = (from, History::NEW);
         for ask in calls {
-            let _ = crate::calm::insist(&self.planner, &mut aws, &mut history, *ask, self.count);
+            let _ = crate::calm::insist(&self.planner, &mut aws, &mut history, *ask, self.asked());
             crate::calm::calm(&mut aws, &mut history, HOUR);
         }
         (aws, history)
+    }
+
+    /// What its config asks for.
+    pub const fn asked(&self) -> Asked {
+        Asked { count: self.count, steps: self.steps }
     }
 
     fn begin(&self, state: &mut State, caller: usize, ask: Ask, memory: Memory) {
@@ -139,7 +148,7 @@ impl Account {
                     _ => Sight::Shown,
                 };
                 let applied = apply::apply(&mut state.aws, step, sight);
-                state.history.watch(&before, &state.aws, work.ask, &work.glance, holds, step, self.count);
+                state.history.watch(&before, &state.aws, work.ask, &work.glance, holds, step, self.asked());
                 if how == How::AnswerLost { Applied::Error } else { applied }
             }
         };
@@ -255,7 +264,7 @@ impl Model for Account {
             && (next.aws != last.aws || next.history != last.history)
             && self.is_judged(&next.aws)
         {
-            let judged = self.outlooks.judge(&self.planner, &next.aws, &next.history, &self.menu, self.count);
+            let judged = self.outlooks.judge(&self.planner, &next.aws, &next.history, &self.menu, self.asked());
             next.history.broken = judged;
         }
         Some(next)

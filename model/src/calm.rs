@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::apply::{self, Applied};
 use crate::ask::{Ask, Verb};
 use crate::aws::{
-    Age, Aws, Forward, GROUPS, HOUR, Instances, Lease, Life, MINUTES, RELEASES, Role, SETTLED, Sight, THEIRS, Target,
-    bit,
+    Age, Aws, Forward, GROUPS, HOUR, Instances, Lease, Life, MINUTES, RELEASES, Role, Rule, SETTLED, Sight, THEIRS,
+    Target, bit,
 };
-use crate::history::{Glance, History};
+use crate::history::{Asked, Glance, History};
 use crate::planner::{Memory, Planner};
 use crate::promises::Promise;
 use crate::quick::{self, Table};
@@ -34,7 +34,7 @@ pub enum Ended {
 }
 
 /// Makes one call without faults.
-pub fn call(planner: &Planner, aws: &mut Aws, history: &mut History, ask: Ask, asked: u8) -> Ended {
+pub fn call(planner: &Planner, aws: &mut Aws, history: &mut History, ask: Ask, asked: Asked) -> Ended {
     let mut memory = Memory::default();
     let mut again = 0;
     for _ in 0..ROUNDS {
@@ -118,7 +118,7 @@ pub fn calm(aws: &mut Aws, history: &mut History, at_least: Age) {
 }
 
 /// Calls until there is an answer. `None` if there never is one.
-pub fn insist(planner: &Planner, aws: &mut Aws, history: &mut History, mut ask: Ask, asked: u8) -> Option<Ended> {
+pub fn insist(planner: &Planner, aws: &mut Aws, history: &mut History, mut ask: Ask, asked: Asked) -> Option<Ended> {
     for tried in 0..CALLS {
         match call(planner, aws, history, ask, asked) {
             Ended::Waits => {
@@ -162,7 +162,14 @@ impl Default for Outlooks {
 
 impl Outlooks {
     /// What a state comes to: the first promise about ends that it breaks.
-    pub fn judge(&self, planner: &Planner, aws: &Aws, history: &History, menu: &[Ask], asked: u8) -> Option<Promise> {
+    pub fn judge(
+        &self,
+        planner: &Planner,
+        aws: &Aws,
+        history: &History,
+        menu: &[Ask],
+        asked: Asked,
+    ) -> Option<Promise> {
         let mut key = *aws;
         key.lease = None;
         let shard = quick::shard(&key, SHARDS);
@@ -182,7 +189,7 @@ impl Outlooks {
     }
 }
 
-fn outlook(planner: &Planner, aws: &Aws, menu: &[Ask], asked: u8) -> Outlook {
+fn outlook(planner: &Planner, aws: &Aws, menu: &[Ask], asked: Asked) -> Outlook {
     let mut shown = *aws;
     shown.show();
     let aws = &shown;
@@ -208,7 +215,7 @@ fn outlook(planner: &Planner, aws: &Aws, menu: &[Ask], asked: u8) -> Outlook {
 }
 
 /// Sweeps until nothing changes, with time between.
-pub fn sweep_up(planner: &Planner, aws: &mut Aws, history: &mut History, asked: u8) {
+pub fn sweep_up(planner: &Planner, aws: &mut Aws, history: &mut History, asked: Asked) {
     let sweep = Ask::new(Verb::Sweep, 0);
     for round in 0..24 {
         let before = *aws;
@@ -220,9 +227,17 @@ pub fn sweep_up(planner: &Planner, aws: &mut Aws, history: &mut History, asked: 
     }
 }
 
-/// Whether the product rule does what it is never made to do: nothing is removed until somebody puts it right.
+/// Whether a rule does what it is never made to do: nothing is removed until somebody puts it right.
 fn is_strange(aws: &Aws) -> bool {
-    aws.product.is_some_and(|rule| rule.forward == Forward::Other || rule.forward.serving() != 1)
+    let in_service = |group: usize| {
+        let role = (group < RELEASES).then(|| aws.groups[group]).flatten().map(|group| group.marks.role);
+        matches!(role, Some(Role::Product | Role::Retired))
+    };
+    let product = |rule: Rule| !rule.ours || rule.forward == Forward::Other || rule.forward.serving() != 1;
+    // At QA's priority of another config, it may be the customers' with the wrong tag.
+    let pre_product =
+        |rule: Rule| rule.variant != aws.config && (0..GROUPS).any(|g| rule.forward.names(g) && in_service(g));
+    aws.product.is_some_and(product) || (aws.product.is_none() && aws.pre_product.is_some_and(pre_product))
 }
 
 /// Whether an instance that stands has this bit.

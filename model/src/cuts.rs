@@ -58,7 +58,7 @@ fn cut_off(account: &Account, aws: &mut Aws, history: &mut History, ask: Ask, at
                     }
                     let before = *aws;
                     let applied = apply::apply(aws, step, Sight::Shown);
-                    history.watch(&before, aws, ask, &glance, true, step, account.count);
+                    history.watch(&before, aws, ask, &glance, true, step, account.asked());
                     look_again |= applied == Applied::LookAgain;
                     if here && (matches!(cut, Cut::DiesAfter) || stage.stop) {
                         return Some(());
@@ -111,9 +111,9 @@ pub fn end(aws: &Aws) -> Aws {
 /// points were tried, or the first that did not.
 pub fn everywhere(account: &Account, start: (Aws, History), ask: Ask) -> Result<usize, String> {
     let go_on = |aws: &mut Aws, history: &mut History| {
-        let ended = calm::insist(&account.planner, aws, history, ask, account.count);
+        let ended = calm::insist(&account.planner, aws, history, ask, account.asked());
         // The sweep ends what a failed call left.
-        calm::sweep_up(&account.planner, aws, history, account.count);
+        calm::sweep_up(&account.planner, aws, history, account.asked());
         ended
     };
     let (mut whole, mut history) = start;
@@ -131,7 +131,7 @@ pub fn everywhere(account: &Account, start: (Aws, History), ask: Ask) -> Result<
                 calm::calm(&mut aws, &mut history, 2);
                 if then == Then::TheSweepAndTheSameCall {
                     let _ =
-                        calm::call(&account.planner, &mut aws, &mut history, Ask::new(Verb::Sweep, 0), account.count);
+                        calm::call(&account.planner, &mut aws, &mut history, Ask::new(Verb::Sweep, 0), account.asked());
                 }
                 let ended = go_on(&mut aws, &mut history);
                 points += 1;

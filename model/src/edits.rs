@@ -16,6 +16,8 @@ pub enum Edit {
     FixedResponse,
     DeleteProduct,
     DeletePreProduct,
+    /// The product rule loses its tags.
+    Untag,
     /// The pre-product rule forwards to this.
     PreProduct(usize),
     /// A rule of somebody's forwards to this group too; or no more.
@@ -33,6 +35,10 @@ impl Account {
             }
             actions.push(Action::Edits(Edit::FixedResponse));
             actions.push(Action::Edits(Edit::DeleteProduct));
+            // Moved by a change of the config too, it would be nobody's rule at nobody's priority.
+            if aws.product.is_some_and(|rule| rule.ours && rule.variant == aws.config) {
+                actions.push(Action::Edits(Edit::Untag));
+            }
         }
         if aws.pre_product.is_some() {
             actions.push(Action::Edits(Edit::DeletePreProduct));
@@ -58,6 +64,11 @@ impl Account {
             Edit::FixedResponse => aws.product.as_mut()?.forward = Forward::Other,
             Edit::DeleteProduct => aws.product = None,
             Edit::DeletePreProduct => aws.pre_product = None,
+            Edit::Untag => {
+                let rule = aws.product.as_mut()?;
+                (rule.ours, rule.since, rule.told) = (false, None, 0);
+                state.budget.configs = 0;
+            }
             Edit::PreProduct(group) => aws.pre_product.as_mut()?.forward = Forward::only(group),
             Edit::Stranger(group) => {
                 aws.stranger = match aws.stranger {

@@ -35,6 +35,15 @@ pub struct History {
     pub edited: bool,
 }
 
+/// What the config asks for, as far as promises are about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Instances of a release.
+    pub count: u8,
+    /// Whether a promotion goes in steps.
+    pub steps: bool,
+}
+
 /// What a call saw when it looked, as far as promises are about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Glance {

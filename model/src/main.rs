@@ -7,6 +7,7 @@ use model::broken::Breakage;
 use model::explore::{Explored, caught, explore};
 use model::promises::Promise;
 use model::scenarios;
+use model::walk::{Walked, at_random};
 
 const THREADS: usize = 2;
 
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
         Some("lag") => scenarios::lag(releases, None),
         Some("late") => scenarios::late(releases, None),
         Some("kept") => scenarios::kept(releases),
+        Some("steps") => scenarios::steps(releases),
+        Some("histories") => {
+            return if histories(number(1).unwrap_or(2_000) as u64) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         Some("pool") => scenarios::pool(releases),
         Some("people") => scenarios::people(releases, None),
         Some(_) => scenarios::wide(None),
@@ -37,10 +42,21 @@ fn everything() -> ExitCode {
     let mut good = true;
     good &= run(1, scenarios::small(1, None), None);
     good &= run(2, scenarios::two_callers(2, 2), None);
+    good &= run(1, scenarios::lag(1, None), None);
+    good &= run(1, scenarios::late(1, None), None);
+    good &= run(1, scenarios::kept(1), None);
+    good &= run(1, scenarios::pool(1), None);
+    good &= run(1, scenarios::steps(1), None);
+    good &= run(2, scenarios::lag(2, None), Some(4_000_000));
+    good &= run(2, scenarios::late(2, None), Some(4_000_000));
+    good &= run(2, scenarios::kept(2), Some(2_000_000));
+    good &= run(2, scenarios::pool(2), Some(2_000_000));
+    good &= run(2, scenarios::steps(2), Some(4_000_000));
     good &= run(1, scenarios::faults(1, None), Some(6_000_000));
     good &= run(2, scenarios::faults(2, None), Some(4_000_000));
     good &= run(2, scenarios::people(2, None), Some(4_000_000));
     good &= run(3, scenarios::wide(None), Some(3_000_000));
+    good &= histories(10_000);
     good &= broken_plans();
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -59,6 +75,25 @@ fn run(releases: usize, account: Account, transitions: Option<usize>) -> bool {
         println!("\nBROKEN: {history}");
     }
     broken.is_empty()
+}
+
+/// Long histories at random, with and without steps: they come deeper than any exploration.
+fn histories(count: u64) -> bool {
+    let mut good = true;
+    for account in [scenarios::long(None), scenarios::long_steps()] {
+        let Walked { name, steps, distinct, longest, took, broken } = at_random(&account, count, 2);
+        println!(
+            "3 | {distinct} | {steps} | {longest} | {:.0} | {} | {} | {name}; {count} histories at random",
+            took.as_secs_f64(),
+            account.planner.looks(),
+            account.outlooks.known()
+        );
+        if let Some(history) = broken {
+            println!("\nBROKEN: {history}");
+            good = false;
+        }
+    }
+    good
 }
 
 fn broken_plans() -> bool {

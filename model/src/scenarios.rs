@@ -119,6 +119,15 @@ pub fn pool(releases: usize) -> Account {
     account
 }
 
+/// One caller; a promotion goes in a step of half the weight, and bakes.
+pub fn steps(releases: usize) -> Account {
+    let config = json!({ "traffic": { "steps": [50], "step_seconds": 60 }, "bake_seconds": 60 });
+    let mut account = small(releases, None).configured(config);
+    account.name = "one caller, a crash, promotions in steps that bake";
+    account.budget.sick = 1;
+    account
+}
+
 /// One caller, a person who edits rules, and a config that changes.
 pub fn people(releases: usize, broken: Option<Breakage>) -> Account {
     let mut account = small(releases, broken);
@@ -165,6 +174,14 @@ pub fn long(broken: Option<Breakage>) -> Account {
         hidden: 4,
         over: 3,
     };
+    account
+}
+
+/// Long histories of a service whose promotions go in steps.
+pub fn long_steps() -> Account {
+    let config = json!({ "traffic": { "steps": [50], "step_seconds": 60 }, "bake_seconds": 60 });
+    let mut account = long(None).configured(config);
+    account.name = "long histories, promotions in steps";
     account
 }
 

@@ -89,6 +89,7 @@ fn line(before: &State, action: Action, after: &State) -> String {
             Edit::FixedResponse => "somebody makes the product rule a fixed response".to_owned(),
             Edit::DeleteProduct => "somebody deletes the product rule".to_owned(),
             Edit::DeletePreProduct => "somebody deletes the pre-product rule".to_owned(),
+            Edit::Untag => "somebody takes the tags off the product rule".to_owned(),
             Edit::PreProduct(group) => format!("somebody points the pre-product rule to {}", name(group)),
             Edit::Stranger(group) => format!("somebody's own rule forwards to {}, or no more", name(group)),
         },

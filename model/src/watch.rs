@@ -3,14 +3,23 @@
 use crate::apply::slots;
 use crate::ask::{Ask, Verb};
 use crate::aws::{Aws, Forward, GROUPS, Life, RELEASES, Role, SETTLED, STRANGER, Target, Weight, Which, bit};
-use crate::history::{Glance, History, Past};
+use crate::history::{Asked, Glance, History, Past};
 use crate::promises::Promise;
 use crate::step::{Mark, Step};
 
 impl History {
     /// A call is about to carry out a step: is anything broken by it?
     #[expect(clippy::too_many_arguments, reason = "all of them are what a step is judged by")]
-    pub fn watch(&mut self, before: &Aws, after: &Aws, ask: Ask, glance: &Glance, holds: bool, step: &Step, asked: u8) {
+    pub fn watch(
+        &mut self,
+        before: &Aws,
+        after: &Aws,
+        ask: Ask,
+        glance: &Glance,
+        holds: bool,
+        step: &Step,
+        asked: Asked,
+    ) {
         let tells = matches!(step, Step::TellRejected { .. } | Step::TellConcern { .. } | Step::ReadBack { .. });
         if !holds && !tells {
             self.breaks(Promise::NoChangeWithoutLease);
@@ -48,7 +57,7 @@ impl History {
                     self.past[release] = Past::default();
                 }
                 if after.alive(release) > before.alive(release) {
-                    if after.alive(release) > asked {
+                    if after.alive(release) > asked.count {
                         self.breaks(Promise::NoMoreInstances);
                     }
                     let past = self.past[release];
@@ -78,7 +87,7 @@ impl History {
                 }
             }
             Step::TagRule { which, .. } | Step::FollowConfig { which, .. } => {
-                if before.rule(which).is_some_and(|rule| !rule.ours) {
+                if before.rule(which).is_some_and(|rule| !rule.ours) && !glance.outdated {
                     self.breaks(Promise::NothingOfOthers);
                 }
             }
@@ -96,7 +105,8 @@ impl History {
             | Step::RememberTold { .. } => {}
         }
         for which in [Which::Product, Which::PreProduct] {
-            if before.rule(which).is_some_and(|rule| !rule.ours) && before.rule(which) != after.rule(which) {
+            let theirs = before.rule(which).is_some_and(|rule| !rule.ours) && !glance.outdated;
+            if theirs && before.rule(which) != after.rule(which) {
                 self.breaks(Promise::NothingOfOthers);
             }
         }
@@ -109,10 +119,17 @@ impl History {
         group < RELEASES && self.past[group].rejected
     }
 
-    fn product_rule(&mut self, before: Forward, after: Forward, ask: Ask, glance: &Glance, asked: u8) {
+    fn product_rule(&mut self, before: Forward, after: Forward, ask: Ask, glance: &Glance, asked: Asked) {
         // Two that somebody's hand gave weight may keep it; we give it to none beside another.
         let by_hand = (0..GROUPS).all(|g| !after.serves(g) || before.weights()[g] == after.weights()[g]);
-        if (after.serving() > 1 && !by_hand) || after == Forward::Other {
+        // The pair of one promotion: the one that is promoted, and what is product meanwhile.
+        let was_product = |g: usize| g != ask.release && (before.serves(g) || !after.serves(g));
+        let pair = asked.steps
+            && ask.verb == Verb::Promote
+            && after.serving() == 2
+            && after.serves(ask.release)
+            && (glance.outdated || (0..GROUPS).all(|g| g == ask.release || was_product(g)));
+        if (after.serving() > 1 && !by_hand && !pair) || after == Forward::Other {
             self.breaks(Promise::OneServes);
         }
         let loser = (0..GROUPS).find(|g| before.serves(*g) && !after.serves(*g));
@@ -142,7 +159,7 @@ impl History {
         loser_rejected: bool,
         ask: Ask,
         glance: &Glance,
-        asked: u8,
+        asked: Asked,
     ) {
         // Where a rejected release loses its weight to what stood behind it, nothing is promoted, whoever mends that.
         let mended = loser_rejected && before.names(group);
@@ -155,7 +172,7 @@ impl History {
             self.breaks(Promise::SeenByQa);
         }
         let healthy = glance.healthy[group];
-        let asked = if group == STRANGER { 1 } else { asked };
+        let asked = if group == STRANGER { 1 } else { asked.count };
         let losers = loser.map_or(0, |l| glance.healthy[l]);
         let enough = healthy >= asked || (!promoted && healthy >= 1 && healthy >= losers);
         if !enough {
