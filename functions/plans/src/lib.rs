@@ -15,6 +15,7 @@ mod register;
 mod rejection;
 mod remove;
 mod rollback;
+mod rules;
 mod standing;
 mod sweep;
 mod told;
