@@ -28,7 +28,10 @@ where
     let answered = error.as_service_error().map(ProvideErrorMetadata::meta);
     let code = answered.and_then(|meta| meta.code());
     let faulty = error.raw_response().is_some_and(|response| response.status().is_server_error());
+    let succeeded = error.raw_response().is_some_and(|response| response.status().is_success());
     let kind = match error {
+        // Half a body, a proxy's page: what says neither what it is nor that it failed is no answer.
+        SdkError::ServiceError(_) if code.is_none() && succeeded => Kind::Unanswered,
         SdkError::ServiceError(_) => Kind::of(code.unwrap_or_default(), faulty),
         // What could not be sent for a fault of ours does not pass.
         SdkError::ConstructionFailure(_) => Kind::Other,
