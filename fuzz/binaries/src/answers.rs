@@ -120,7 +120,11 @@ impl Ship {
                 self.ran.count("calls that met nothing altered");
             } else {
                 self.ran.points += 1;
-                self.ran.count(format!("ended: {}", called.status()));
+                let status = called.status();
+                if status == "failed" && how == How::Direct {
+                    self.ran.count(format!("failed: {}", reason(&called.answer.json())));
+                }
+                self.ran.count(format!("ended: {status}"));
             }
             for altered in &called.altered {
                 let action = altered.split(':').next().unwrap_or_default().to_owned();
