@@ -50,7 +50,7 @@ fuzz: build ## any events, configs, tags and texts by the million, then the real
 	@cd $(ROOT) && $(CARGO) run --quiet --locked -p binaries
 
 faults: build ## the real binaries, each call of AWS cut off in every way, and two and three at once: the same end
-	@cd $(ROOT) && $(CARGO) run --quiet --locked -p faults
+	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p faults
 
 deploy: build $(VENV)/sam/.stamp ## into the AWS account that your environment names (DEPLOY="--guided" for sam's questions)
 	@cd $(ROOT) && $(SAM) validate --lint && $(SAM) build && $(SAM) deploy $(DEPLOY)

@@ -40,14 +40,14 @@ impl End {
         let mut stands = Vec::new();
         for instance in &standing.instances {
             stands.push(format!("{}: {}", label(&instance.id), instance.state));
-            stands.extend(tags(&label(&instance.id), instance));
+            stands.extend(tags(&label(&instance.id), instance, &labels));
         }
         for group in &standing.groups {
             let name = label(&group.arn);
             let targets: BTreeSet<String> =
                 group.targets.iter().map(|(id, state)| format!("{} {state}", label(id))).collect();
             stands.push(format!("{name}: targets {targets:?}"));
-            stands.extend(tags(&name, group));
+            stands.extend(tags(&name, group, &labels));
             stands.extend(attributes(aws, &group.arn).await?.into_iter().map(|line| format!("{name}: {line}")));
         }
         let conditions = conditions(aws, &account.listener_arn).await?;
@@ -57,7 +57,7 @@ impl End {
                 rule.forward.iter().map(|(arn, weight)| format!("{} {weight}", label(arn))).collect();
             stands.push(format!("{name}: priority {}, forwards to {}", rule.priority, forward.join(", ")));
             stands.push(format!("{name}: {}", conditions.get(&rule.arn).cloned().unwrap_or_default()));
-            stands.extend(tags(&name, rule));
+            stands.extend(tags(&name, rule, &labels));
         }
         for (name, values) in &standing.names {
             let values: BTreeSet<String> = values.iter().map(|ip| label(ip)).collect();
@@ -108,11 +108,20 @@ fn labels(standing: &Standing, account: &Account) -> BTreeMap<String, String> {
     labels
 }
 
-fn tags(name: &str, tagged: &impl Tagged) -> Vec<String> {
+fn tags(name: &str, tagged: &impl Tagged, labels: &BTreeMap<String, String>) -> Vec<String> {
     let tags = tagged.tags().iter().filter(|(key, _)| !WHEN.contains(&key.as_str()));
     tags.map(|(key, value)| {
-        // Who rejected a release is another's name where somebody else ended it.
-        let value = if key == "pointsman:reason" || key == "pointsman:kept" { "…" } else { value };
+        let value = match key.as_str() {
+            // Who rejected a release is another's name where somebody else ended it.
+            "pointsman:reason" | "pointsman:kept" => "…".to_owned(),
+            // A hash of ids, and ids.
+            "pointsman:fingerprint" => {
+                let ids: BTreeSet<&str> =
+                    value.split(' ').skip(1).map(|id| labels.get(id).map_or(id, String::as_str)).collect();
+                format!("… {ids:?}")
+            }
+            _ => value.clone(),
+        };
         format!("{name}: {key} is {value}")
     })
     .collect()

@@ -21,6 +21,9 @@ use crate::scenario::Scenario;
 /// So many points are tried at the same time: where one waits, others go on.
 const AT_ONCE: usize = 8;
 
+/// So often a point is tried again whose fault met no call.
+const NOT_MET_MAX: usize = 3;
+
 /// What is to be tried.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -197,7 +200,12 @@ async fn try_call(
     let account = stack.account();
     let standing = Standing::look(&stack.aws("LOOK"), &account.listener_arn, &account.zone_id).await?;
     let names = Arc::new(Names::of(account, &standing));
-    let peace = run::run(stack, &names, ask, None).await?;
+    let (one, other) = (run::run(stack, &names, ask, None).await?, run::run(stack, &names, ask, None).await?);
+    let differences = one.end.differences(&other.end);
+    if !differences.is_empty() {
+        return Err(Trouble::new(format!("{} in peace ends in two ways: {differences:#?}", ask.name())));
+    }
+    let peace = if one.first <= other.first { one } else { other };
     if !peace.faults.is_empty() {
         let story = peace.story.join("\n  ");
         return Err(Trouble::new(format!("{} in peace: {:?}\n  {story}", ask.name(), peace.faults)));
@@ -220,7 +228,13 @@ async fn try_call(
             (Arc::clone(stack), Arc::clone(&names), Arc::clone(&slots), Arc::clone(&peace));
         tasks.spawn(async move {
             let _slot = slots.acquire_owned().await;
-            let ran = run::run(&stack, &names, point.ask, Some(&point.at)).await;
+            let mut ran = run::run(&stack, &names, point.ask, Some(&point.at)).await;
+            for _ in 0..NOT_MET_MAX {
+                // On a busy machine a try of the SDK's may end early, and its calls come in other numbers.
+                if ran.as_ref().is_ok_and(|ran| !ran.struck) {
+                    ran = run::run(&stack, &names, point.ask, Some(&point.at)).await;
+                }
+            }
             (number, judged(&point, ran, &peace), point)
         });
     }

@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
         let said = answer.json();
         self.story.push(format!("{} as {kind:?}: {said}", ask.name()));
         if answer.error.is_some() {
-            self.story.extend(answer.log.iter().map(|line| format!("    {line}")));
+            self.story.extend(answer.log.iter().map(|line| format!("    {}", in_short(line))));
             return Ok(Left::Cut);
         }
         let status = said.get("status").and_then(Value::as_str).unwrap_or_default();
@@ -228,6 +228,14 @@ impl<'a> Run<'a> {
         self.faults.push(format!("after {SWEEPS_MAX} sweeps there is still something to do"));
         Ok(())
     }
+}
+
+/// A log line without what is the same in each.
+fn in_short(line: &str) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(line) else { return line.to_owned() };
+    let same = ["time", "level", "function", "request_id", "job", "service", "release", "action"];
+    let told = fields.iter().filter(|(key, _)| !same.contains(&key.as_str()));
+    told.map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Waits until what a killed caller had sent is done.
