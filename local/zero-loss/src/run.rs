@@ -23,6 +23,9 @@ pub const NODE_LAG: Duration = Duration::from_millis(1500);
 /// No wait takes longer on a machine that works.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often the progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(20);
+
 /// How often the progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -31,6 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub struct Settings {
     /// So many promotes, and as many rollbacks.
     pub pairs: usize,
+    /// After so long no other promotion is begun: as many as fit are what there is.
+    pub within: Duration,
     /// So many of them on one account, then comes the next: the simulator never forgets what was terminated.
     pub pairs_in_round: usize,
     /// Services that are released side by side.
@@ -53,6 +58,7 @@ impl Settings {
     pub fn new(program: PathBuf) -> Self {
         Self {
             pairs: 500,
+            within: Duration::from_secs(110 * 60),
             pairs_in_round: 100,
             services: 6,
             rate: 2400.0,
@@ -88,11 +94,12 @@ pub struct Round {
 pub async fn rounds(settings: &Settings, terminal: &Terminal) -> Result<Vec<Round>> {
     let mut rounds = Vec::new();
     let mut left = settings.pairs;
-    while left > 0 {
+    let end = Instant::now() + settings.within;
+    while left > 0 && Instant::now() < end {
         let pairs = left.min(settings.pairs_in_round);
         let baseline_releases = if rounds.is_empty() { settings.baseline_releases } else { 0 };
-        let round = round(settings, pairs, baseline_releases).await?;
-        left -= pairs;
+        let round = round(settings, pairs, baseline_releases, end, terminal).await?;
+        left = left.saturating_sub(round.journal.count_of(What::RolledBack, round.services));
         let text = format!(
             "{} promotes, {} rollbacks, {} requests; {left} of each are left",
             round.journal.count_of(What::Promoted, round.services),
@@ -105,12 +112,18 @@ pub async fn rounds(settings: &Settings, terminal: &Terminal) -> Result<Vec<Roun
     Ok(rounds)
 }
 
-/// Releases so often in a new account, under load.
+/// Releases so often in a new account, under load; until this moment, if it comes before.
 ///
 /// # Errors
 ///
 /// Where something cannot be started, or a call does not get where it has to.
-pub async fn round(settings: &Settings, pairs: usize, baseline_releases: usize) -> Result<Round> {
+pub async fn round(
+    settings: &Settings,
+    pairs: usize,
+    baseline_releases: usize,
+    end: Instant,
+    terminal: &Terminal,
+) -> Result<Round> {
     let began = Instant::now();
     let options = Options { lagging_nodes: vec![NODE_LAG], ..(settings.options)() };
     let stack = Stack::start(options).await?;
@@ -142,11 +155,23 @@ pub async fn round(settings: &Settings, pairs: usize, baseline_releases: usize) 
     let enough = async {
         // Baselines promote too, and never roll back.
         let sites = names.len();
-        while journal.count_of(What::RolledBack, sites) < pairs
-            || journal.count_of(What::Promoted, sites) < pairs + sites
-        {
+        let mut told = Instant::now();
+        let missing = || {
+            journal.count_of(What::RolledBack, sites) < pairs || journal.count_of(What::Promoted, sites) < pairs + sites
+        };
+        while missing() && Instant::now() < end {
             tokio::time::sleep(LOOK_EVERY).await;
             stack.gateway().record().clear();
+            if told.elapsed() > TELL_EVERY {
+                told = Instant::now();
+                let (begun, failed) = load.look(|book| (book.begun, book.failures.len()));
+                let text = format!(
+                    "{} promotes, {} rollbacks, {begun} requests, {failed} not as they should be",
+                    journal.count_of(What::Promoted, sites),
+                    journal.count_of(What::RolledBack, sites),
+                );
+                terminal.event(Style::Dim, "…", "so far", None, &text);
+            }
         }
         let _ = wanted.send(false);
         Ok(())

@@ -1,9 +1,11 @@
 //! A short run of the proof: Pointsman loses nothing, and what people do without it does, under the same load.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
+use local::terminal::Terminal;
 use zero_loss::clicks::Clicks;
 use zero_loss::drive::Pace;
 use zero_loss::journal::What;
@@ -21,11 +23,17 @@ async fn ten_promotes_and_ten_rollbacks_lose_no_request_and_those_of_others_do()
         pace: Pace { settle_seconds: 6, drain_seconds: 4 },
         ..Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_zero_loss")))
     };
-    let rounds = [round(&settings, settings.pairs, settings.baseline_releases).await.unwrap()];
+    let terminal = Terminal::new();
+    let end = Instant::now() + Duration::from_secs(150);
+    let rounds = [round(&settings, settings.pairs, settings.baseline_releases, end, &terminal).await.unwrap()];
     let clicks = Clicks::default();
     let outcome = Outcome::of(&settings, &rounds, &clicks).unwrap();
-    outcome.tell(&local::terminal::Terminal::new());
+    outcome.tell(&terminal);
     assert!(outcome.holds(), "see above");
+    for what in [What::Promoted, What::RolledBack] {
+        let count = rounds[0].journal.count_of(what, rounds[0].services);
+        assert!(count >= settings.pairs, "within its time there were {count} of {what:?}: the machine is too busy");
+    }
     assert!(outcome.lost_by_baselines() > 0, "a load that sees no baseline lose anything sees nothing");
     for what in [What::CutOff, What::FollowedAtOnce, What::KilledNew] {
         assert!(rounds[0].journal.count_of(what, rounds[0].services) > 0, "no {what:?}");
