@@ -221,7 +221,7 @@ async fn try_call(
     let (slots, peace) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(peace));
     let mut tasks = JoinSet::new();
     for (number, point) in points.enumerate() {
-        if (number + *counted) % every != 0 {
+        if !(number + *counted).is_multiple_of(every) {
             continue;
         }
         let (stack, names, slots, peace) =

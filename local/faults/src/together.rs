@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use gateway::fault::Hook;
 use gateway::{Request, Rule, What};
 use local::stack::Fork;
-use local::{Options, Result, Stack};
+use local::{Options, Result, Stack, Trouble};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::ask::Ask::{self, ApprovalRejected, Finish, Promote, Provision, Register, Rollback, Sweep};
-use crate::ask::Kind;
+use crate::ask::{Kind, SERVICE};
 use crate::ends::End;
 use crate::jobs::Jobs;
 use crate::points::quick;
@@ -21,9 +21,12 @@ use crate::run::{self, Run, quiet};
 use crate::scenario::{NOTHING, R1, R2, R2_PRE, R2_PROVISIONED, R3};
 
 /// So many rounds run at the same time.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 8;
 /// Calls begin within so many milliseconds of each other.
 const SPREAD_MS: u64 = 80;
+
+/// How long each call of AWS takes at least: what takes a while is met by others.
+const LATENCY: Duration = Duration::from_millis(3);
 
 /// What stands, and who calls at the same time.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +102,7 @@ pub async fn try_rounds(rounds: usize, say: impl Fn(&str)) -> Result<Report> {
             let ends = ends.get(&name).map(Arc::clone).unwrap_or_default();
             tasks.spawn(async move {
                 let _slot = slots.acquire_owned().await;
-                (round, meet(&stack, meeting.callers, round, &ends).await)
+                (round, meet(&stack, meeting.callers, round, &ends, Lease::Stands).await)
             });
         }
         let mut met = BTreeMap::new();
@@ -171,10 +174,39 @@ struct Outcome {
     failed: Option<String>,
 }
 
-async fn meet(stack: &Stack, callers: &[Ask], round: usize, ends: &[End]) -> Result<Outcome> {
+/// Has two first calls meet whose lease is taken away at once, over and over: what the watch says of it.
+///
+/// # Errors
+///
+/// Where a stack does not start.
+pub async fn without_lease() -> Result<Option<String>> {
+    let stack = Stack::start(Options { change: quick, retry_scale: 0.0, ..Options::scripted() }).await?;
+    let callers = [Provision("r1"), Provision("r1")];
+    let ends = ends_one_by_one(&stack, &callers).await?;
+    Ok(meet(&stack, &callers, 0, &ends, Lease::IsTaken).await?.failed)
+}
+
+/// Whether a lease is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lease {
+    Stands,
+    /// Anybody gets it at any time, and its holder does not know.
+    IsTaken,
+}
+
+async fn take_away(fork: &Fork) -> Trouble {
+    loop {
+        if let Err(trouble) = fork.age_lease(SERVICE).await {
+            return trouble;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn meet(stack: &Stack, callers: &[Ask], round: usize, ends: &[End], lease: Lease) -> Result<Outcome> {
     let fork = stack.fork().await?;
     let jobs = Jobs::mounted(&fork);
-    let watch = Watch::over(&fork);
+    let watch = Watch::over(&fork, if lease == Lease::Stands { LATENCY } else { LATENCY * 20 });
     let mut tasks = Vec::new();
     for (number, ask) in callers.iter().enumerate() {
         let (fork, jobs) = (&fork, jobs.clone());
@@ -189,7 +221,14 @@ async fn meet(stack: &Stack, callers: &[Ask], round: usize, ends: &[End]) -> Res
     }
     let mut lines = Vec::new();
     let mut story = Vec::new();
-    for run in together(tasks).await {
+    let runs = match lease {
+        Lease::Stands => together(tasks).await,
+        Lease::IsTaken => tokio::select! {
+            runs = together(tasks) => runs,
+            trouble = take_away(&fork) => return Err(trouble),
+        },
+    };
+    for run in runs {
         let run = run?;
         lines.extend(run.faults);
         story.extend(run.story);
@@ -262,7 +301,7 @@ struct Hold {
 }
 
 impl Watch {
-    fn over(fork: &Fork) -> Self {
+    fn over(fork: &Fork, latency: Duration) -> Self {
         let watched: Arc<Mutex<Watched>> = Arc::default();
         let hook = |note: fn(&mut Watched, &Request)| -> Hook {
             let watched = Arc::clone(&watched);
@@ -273,8 +312,7 @@ impl Watch {
         };
         let faults = fork.gateway().faults();
         faults.add(Rule::new(What::Before(hook(Watched::began))));
-        // What takes a while is met by others.
-        faults.add(Rule::new(What::Delay(Duration::from_millis(3))));
+        faults.add(Rule::new(What::Delay(latency)));
         faults.add(Rule::new(What::After(hook(Watched::ended))));
         Self(watched)
     }

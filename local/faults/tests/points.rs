@@ -42,6 +42,12 @@ async fn calls_at_the_same_time_end_as_one_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changes_without_a_lease_are_seen() {
+    let seen = together::without_lease().await.unwrap();
+    assert!(seen.is_some_and(|seen| seen.contains(" while ")), "two calls without a lease got in each other's way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_comes_back_to_is_seen() {
     let stack = Stack::start(Options { change: quick, retry_scale: 0.0, ..Options::scripted() }).await.unwrap();
     let account = stack.account();
