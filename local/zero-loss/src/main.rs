@@ -17,6 +17,7 @@ const USAGE: &str = "zero_loss run [OPTION=NUMBER]... [report=FILE]
     services=6       released side by side
     rate=2400        requests a second in all
     baselines=10     releases of each baseline, in the first round
+    settle=3         settle_seconds of each service; a busy machine needs more
     minutes=110      no promotion is begun later
     clicks=20        approvals and rejections that are timed
 zero_loss load ADDRESS HOST RATE SECONDS   the load alone, on whatever answers as our servers do
@@ -59,6 +60,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
             "round" => settings.pairs_in_round = value.parse::<usize>()?.max(1),
             "services" => settings.services = value.parse::<u32>()?.max(1),
             "minutes" => settings.within = Duration::from_secs(value.parse::<u64>()? * 60),
+            "settle" => settings.pace.settle_seconds = value.parse()?,
             "rate" => settings.rate = value.parse()?,
             "baselines" => settings.baseline_releases = value.parse()?,
             "clicks" => clicks = value.parse()?,
