@@ -323,6 +323,7 @@ impl<'s> State<'s> {
         let groups: BTreeSet<&GroupArn> = after.iter().map(|w| &w.group).collect();
         promise(groups.len() == after.len(), "a rule names a group once", shown)?;
         let had = |group: &GroupArn| before.iter().find(|w| w.group == *group).map(|w| w.weight);
+        let sum = |all: &[Weighted]| all.iter().map(|w| u64::from(w.weight)).sum::<u64>();
         let healthy = |group: &GroupArn| self.group(group).map(Group::healthy).unwrap_or_default();
         let loses = before.iter().filter(|b| b.weight > 0 && !after.iter().any(|a| a.group == b.group && a.weight > 0));
         // Beside one that was not rejected, what is rejected is no measure.
@@ -334,9 +335,11 @@ impl<'s> State<'s> {
             let ours = group.is_some_and(|group| self.is_ours(&group.tags));
             promise(ours || had(&weighted.group).is_some(), "a rule forwards to no stranger that it did not", shown)?;
             let alone = before.iter().filter(|b| b.weight > 0).all(|b| b.group == weighted.group);
-            if weighted.weight <= had(&weighted.group).unwrap_or_default()
-                || alone && had(&weighted.group).is_some_and(|w| w > 0)
-            {
+            // Weights are shares of their sum: who moved them by hand may have written any numbers.
+            let had_weight = u64::from(had(&weighted.group).unwrap_or_default());
+            let no_more = weighted.weight == 0
+                || sum(before) > 0 && u64::from(weighted.weight) * sum(before) <= had_weight * sum(after);
+            if no_more || alone && had(&weighted.group).is_some_and(|w| w > 0) {
                 continue;
             }
             let release = group.and_then(|group| group.tags.get(tags::RELEASE)).cloned().unwrap_or_default();
