@@ -169,6 +169,7 @@ fn bus(object: &Map<String, Value>, function: Function) -> Result<Event, String>
         }
         _ => None,
     };
+    let (detail_type, source) = (shown(detail_type), shown(source));
     match (known, function) {
         (Some(((needed, value), _)), Function::Teardown) if value.is_empty() => {
             Err(expected(function, &format!("EventBridge's \"{detail_type}\" has no {needed} in its detail")))
