@@ -17,15 +17,15 @@ fn good(ran: Result<Ran>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_with_fields_missing() {
-    good(answers::run(60, 1).await);
+    good(answers::run(30, 1).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_payload() {
-    good(payloads::run(100, 1).await);
+    good(payloads::run(60, 1).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_tags_on_what_stands() {
-    good(strangers::run(6, 1).await);
+    good(strangers::run(4, 1).await);
 }
