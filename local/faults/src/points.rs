@@ -21,7 +21,7 @@ use crate::scenario::Scenario;
 /// So many points are tried at the same time: where one waits, others go on.
 const AT_ONCE: usize = 8;
 
-/// So often a point is tried again whose fault met no call.
+/// So often a point is tried again whose fault met no call, or whose copy could not be made or looked at.
 const NOT_MET_MAX: usize = 3;
 
 /// What is to be tried.
@@ -230,8 +230,8 @@ async fn try_call(
             let _slot = slots.acquire_owned().await;
             let mut ran = run::run(&stack, &names, point.ask, Some(&point.at)).await;
             for _ in 0..NOT_MET_MAX {
-                // On a busy machine a try of the SDK's may end early, and its calls come in other numbers.
-                if ran.as_ref().is_ok_and(|ran| !ran.struck) {
+                // On a busy machine a try of the SDK's may end early, and its calls come in other numbers; or the copy hangs.
+                if ran.as_ref().map_or(true, |ran| !ran.struck) {
                     ran = run::run(&stack, &names, point.ask, Some(&point.at)).await;
                 }
             }

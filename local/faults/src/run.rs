@@ -204,6 +204,8 @@ impl<'a> Run<'a> {
         self.told_in_answer |= said.get("untold").is_some();
         Ok(match (kind, status) {
             (Kind::Job | Kind::Direct, "waiting") => Left::Waiting,
+            // Nobody can be told any more that it goes on; its log says so.
+            (Kind::Job, "closed") if ends_waiting(&answer.log) => Left::Waiting,
             (Kind::Direct, "refused" | "failed") if self.alone => {
                 self.faults.push(format!("{} by hand: {said}", ask.name()));
                 Left::Over
@@ -228,6 +230,14 @@ impl<'a> Run<'a> {
         self.faults.push(format!("after {SWEEPS_MAX} sweeps there is still something to do"));
         Ok(())
     }
+}
+
+/// Whether the last line about an end says that the call waits.
+fn ends_waiting(log: &[String]) -> bool {
+    let lines = log.iter().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let field = |line: &Value, name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let last = lines.into_iter().find(|line| field(line, "message") == "end");
+    last.is_some_and(|line| field(&line, "status") == "waiting")
 }
 
 /// A log line without what is the same in each.
