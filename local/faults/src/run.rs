@@ -126,6 +126,8 @@ impl<'a> Run<'a> {
         let rules = at.cut.rules(kind, &at.name, at.nth, names, self.fork.functions());
         let rules: Vec<_> = rules.into_iter().map(|rule| faults.add(rule)).collect();
         let left = self.invoke(kind, self.ask, &job, &event).await?;
+        // What was cut off may say that it failed; what comes after it may not.
+        self.faults.clear();
         let struck = rules.iter().any(|rule| faults.hits(*rule) > 0);
         faults.clear();
         quiet(self.fork.gateway()).await;
