@@ -14,6 +14,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 
+gate = threading.Condition()
+under_way = 0
+
+
 class Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"  # Keeps connections; the default closes each.
     disable_nagle_algorithm = True
@@ -23,8 +27,16 @@ class Handler(MotoRequestHandler):
         pass
 
     def run_wsgi(self):
-        super().run_wsgi()
-        self.wfile.flush()
+        global under_way
+        with gate:
+            under_way += 1
+        try:
+            super().run_wsgi()
+            self.wfile.flush()
+        finally:
+            with gate:
+                under_way -= 1
+                gate.notify_all()
 
 
 def add_tags(backend, resource_arns, tags):
@@ -48,8 +60,12 @@ def new_server():
 
 
 def fork():
-    gc.freeze()  # The collector leaves what both have alone, so that it stays shared memory.
-    if os.fork() != 0:
+    with gate:
+        # A copy never ends what another thread has begun, and never gets a lock that it holds.
+        gate.wait_for(lambda: under_way == 0)
+        gc.freeze()  # The collector leaves what both have alone, so that it stays shared memory.
+        process = os.fork()
+    if process != 0:
         return
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with this process.
     server.socket.close()

@@ -119,7 +119,7 @@ impl Moto {
         Ok(Self { url: url_of(port), log, orders, _child: child })
     }
 
-    /// Makes a copy of it that goes its own way. Nothing may be under way meanwhile: the copy would never end it.
+    /// Makes a copy of it that goes its own way, as soon as no call is under way.
     ///
     /// # Errors
     ///
