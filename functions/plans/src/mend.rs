@@ -204,7 +204,7 @@ pub fn tag_weights(rule: domain::id::RuleArn, standing: &Standing<'_>, forward: 
         let group = standing.releases.get(*release).and_then(|found| found.group);
         group.is_some_and(|group| forward.iter().any(|w| w.weight > 0 && w.group == group.arn))
     };
-    let before = rule_tag(standing, &rule);
+    let before = standing.product_rule().and_then(|(rule, _)| rule.tags.value(tags::SINCE));
     let begun = standing.releases.keys().filter(weighted).find_map(|id| Some((tags::read_begun(before?, id)?, id)));
     let value = match begun {
         Some((begun, release)) => tags::weights_since_begun(standing.now, &hash, begun, release),
@@ -222,10 +222,6 @@ pub fn tag_begun(
 ) -> Step {
     let value = tags::weights_since_begun(standing.now, &weights_hash(forward), standing.now, release);
     Step::TagRule { rule, tags: Tags::from([(tags::SINCE.to_owned(), value)]) }
-}
-
-fn rule_tag<'a>(standing: &Standing<'a>, rule: &domain::id::RuleArn) -> Option<&'a str> {
-    standing.world.rules.iter().find(|found| found.arn == *rule).and_then(|found| found.tags.value(tags::SINCE))
 }
 
 /// Tells the people of a rejected release, and remembers it; nothing, if they were told.

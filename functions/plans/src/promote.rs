@@ -283,7 +283,7 @@ pub fn wanted_conditions(rule: &Rule, wanted: &Conditions) -> Option<Conditions>
 
 /// Called twice, or come late: the work stands, and mending does the rest.
 fn already(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
-    let way_back = standing.shares().iter().find(|s| s.weight == 0 && !mend::is_rejected(standing, s));
+    let way_back = standing.behind();
     let mut stages = Vec::new();
     if let Some((rule, _)) = standing.product_rule() {
         let which = WhichRule::Product;

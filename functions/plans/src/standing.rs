@@ -160,18 +160,23 @@ impl<'a> Standing<'a> {
         self.releases.keys().find(|id| share.who == Who::Release((*id).clone()))
     }
 
+    /// What stands behind the product rule with weight 0 and was not rejected: the way back, well or not.
+    pub fn behind(&self) -> Option<&Share<'a>> {
+        self.shares().iter().find(|share| match &share.who {
+            Who::Release(id) => share.weight == 0 && !self.is_rejected(id),
+            Who::Adopted => share.weight == 0,
+        })
+    }
+
     /// The release that bakes, and until when: it has all of the weight, what was there before it still stands behind the rule,
     /// and it has not been watched for as long as configured. It ends by time, whoever promoted.
     pub fn baking(&self) -> Option<(&ReleaseId, Time)> {
         let bake = i64::from(self.service.bake_seconds);
         let release = self.product_release().filter(|id| bake > 0 && self.traffic(id) == Traffic::All)?;
-        let way_back = |share: &Share<'a>| match &share.who {
-            Who::Release(id) => share.weight == 0 && !self.is_rejected(id),
-            Who::Adopted => share.weight == 0,
-        };
-        if self.is_rejected(release) || self.has_tag(release, tags::KEPT) || !self.shares().iter().any(way_back) {
+        if self.is_rejected(release) || self.has_tag(release, tags::KEPT) {
             return None;
         }
+        self.behind()?;
         let until = self.weights_since()? + bake;
         (until > self.now).then_some((release, until))
     }

@@ -11,12 +11,11 @@ use crate::mend;
 use crate::promote::taken;
 use crate::rejection;
 use crate::standing::{Standing, Traffic, Who};
-use crate::told::{self, Concern};
+use crate::told::{self, Concern, DAY_SECONDS};
 use crate::traffic;
 
 /// How much longer than their step or bake weights may stand before people are told that nobody moves them.
 const NOBODY_MOVES_SECONDS: i64 = 600;
-const DAY_SECONDS: i64 = 86_400;
 
 /// Plans the sweep of one service.
 pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
@@ -70,11 +69,8 @@ fn way_back_ends(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
 /// The way back is about to go: people are told while they can still use it.
 fn way_back_goes(standing: &Standing<'_>) -> Option<Concern> {
     let ttl = i64::from(standing.service.retired_ttl_seconds?);
-    let mut behind = standing.shares().iter().filter(|share| share.weight == 0);
-    let release = behind.find_map(|share| match &share.who {
-        Who::Release(id) if !standing.is_rejected(id) => Some(id),
-        Who::Release(_) | Who::Adopted => None,
-    })?;
+    // An adopted group is nobody's release, and stays until finish.
+    let Who::Release(release) = &standing.behind()?.who else { return None };
     let ends = way_back_ends(standing, release)?;
     let soon = (ttl / 4).min(DAY_SECONDS);
     (standing.now < ends && ends - standing.now <= soon).then(|| Concern {
@@ -144,7 +140,7 @@ fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
 
 fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
     let product = standing.product_share()?;
-    let back = standing.shares().iter().find(|s| s.weight == 0 && !mend::is_rejected(standing, s))?;
+    let back = standing.behind()?;
     let (healthy, asked) = (back.group.healthy(), standing.asked(&back.who));
     if mend::way_back(standing, product).is_some_and(|way| way.full) {
         return None;

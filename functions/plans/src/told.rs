@@ -11,7 +11,7 @@ use domain::world::{Rule, World};
 
 use crate::standing::Standing;
 
-const DAY_SECONDS: i64 = 86_400;
+pub const DAY_SECONDS: i64 = 86_400;
 /// As many kinds, each with its time, fit into a tag's 255 characters.
 const KINDS_REMEMBERED: usize = 5;
 
