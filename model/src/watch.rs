@@ -199,7 +199,9 @@ impl History {
             if self.is_rejected(group) {
                 self.breaks(Promise::RejectedNeverServesAgain);
             }
-            let late = before.serves(group) || (group < RELEASES && self.past[group].retired);
+            // Who deletes the product rule leaves only tags to say what was product; promote makes the rule of it again.
+            let lost = before.product.is_none() && before.marks(group).any(|marks| marks.role == Role::Product);
+            let late = before.serves(group) || (group < RELEASES && self.past[group].retired && !lost);
             if late || !ask.is_about(Verb::Register, group) {
                 self.breaks(Promise::LateDuplicatesChangeNoTraffic);
             }

@@ -5,15 +5,23 @@ use std::sync::OnceLock;
 use model::account::Account;
 use model::{scenarios, story, walk};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 fn account() -> &'static Account {
     static ACCOUNT: OnceLock<Account> = OnceLock::new();
     ACCOUNT.get_or_init(|| scenarios::long(None))
 }
 
+/// As many histories as asked for, others each time; or 500, always the same, so that `make test` fails for a change only.
+fn histories() -> (u32, RngSeed) {
+    let asked = std::env::var("POINTSMAN_HISTORIES").ok().and_then(|n| n.parse().ok());
+    asked.map_or((500, RngSeed::Fixed(2026)), |cases| (cases, RngSeed::Random))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: std::env::var("POINTSMAN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(500),
+        cases: histories().0,
+        rng_seed: histories().1,
         failure_persistence: None,
         max_shrink_iters: 20_000,
         ..ProptestConfig::default()
