@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use domain::config::{Ami, OnAlarm, OnApprovalTimeout, ReadyWhen, RuleConfig, Service, Settings, UserData};
+use domain::config::{Ami, Check, OnAlarm, OnApprovalTimeout, ReadyWhen, RuleConfig, Service, Settings, UserData};
 use domain::id::ServiceName;
 use domain::world::Conditions;
 use serde_json::{Map, Value, json};
@@ -38,6 +38,7 @@ const KEYS: &[&str] = &[
     "bake_seconds",
     "alarms",
     "on_alarm",
+    "checks",
     "retired_ttl_seconds",
     "drain_seconds",
     "settle_seconds",
@@ -67,6 +68,7 @@ const FAULTS: &[(&str, &str)] = &[
     ("bake_seconds", r#"-1"#),
     ("alarms", r#"[""]"#),
     ("on_alarm", r#""stop""#),
+    ("checks", r#"[{"url":"version"}]"#),
     ("retired_ttl_seconds", r#"60"#),
     ("drain_seconds", r#"3601"#),
     ("settle_seconds", r#""1""#),
@@ -130,7 +132,7 @@ pub fn right(c: &mut Choices) -> Map<String, Value> {
             config.insert(key.into(), json!(c.pick(&values)));
         }
     }
-    let more: [(&str, Value); 14] = [
+    let more: [(&str, Value); 15] = [
         ("ready_when", json!(c.word(&["status_ok", "running", "ssm_online"]))),
         (
             "dns",
@@ -140,6 +142,7 @@ pub fn right(c: &mut Choices) -> Map<String, Value> {
         ("traffic", json!({"steps": [10, 50], "step_seconds": 60, "stickiness_seconds": 300})),
         ("alarms", json!(["mobile-5xx", "Mobil ä"])),
         ("on_alarm", json!("freeze")),
+        ("checks", json!(["smoke", {"url": "/version", "contains": "ok"}])),
         ("retired_ttl_seconds", json!(86_400)),
         ("tags", json!({"team": "mobile", "cost-center": "42", "Straße 中": "a b+c"})),
         (
@@ -156,6 +159,10 @@ pub fn right(c: &mut Choices) -> Map<String, Value> {
         if c.chance(30) {
             config.insert(key.into(), value);
         }
+    }
+    if config.contains_key("health_check") && config.contains_key("checks") {
+        // These targets speak HTTPS.
+        config.insert("checks".into(), json!(["smoke"]));
     }
     if c.chance(30) {
         config.insert("product".into(), json!({"priority": c.pick(&[1, 21, 50_000]), "hosts": ["m.example.com", "*.M.example.org"], "paths": ["/*"]}));
@@ -335,6 +342,15 @@ fn check_service(service: &Service) -> Kept {
     )
 }
 
+fn as_written(check: &Check) -> Value {
+    match check {
+        Check::Function(name) => json!(name),
+        Check::Http(request) => {
+            json!({"url": request.url, "expect": request.expect, "contains": request.contains})
+        }
+    }
+}
+
 /// A service's config as people would write it.
 pub fn written(service: &Service) -> Value {
     let mut json = json!({
@@ -349,6 +365,7 @@ pub fn written(service: &Service) -> Value {
             OnAlarm::Rollback => "rollback",
             OnAlarm::Freeze => "freeze",
         },
+        "checks": service.checks.iter().map(as_written).collect::<Vec<_>>(),
         "retired_ttl_seconds": service.retired_ttl_seconds,
         "provision_timeout_seconds": service.provision_timeout_seconds,
         "health_timeout_seconds": service.health_timeout_seconds,

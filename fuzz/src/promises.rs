@@ -53,6 +53,10 @@ fn check_end(scene: &Scene, request: &Request, plan: &Plan) -> Kept {
         End::LookForLaunch => {
             return promise(scene.world.launch.is_none(), "launch facts are asked for once", String::new);
         }
+        End::Check(examination) => {
+            let made = scene.world.checked.as_ref().is_some_and(|checked| checked.phase == examination.phase);
+            return promise(!made, "a release is examined once in a phase", String::new);
+        }
         End::Wait(wait) => Outcome::Waiting(wait.clone()),
         End::Done(done) => Outcome::Done(done.clone(), Vec::new()),
         End::Refuse(refusal) => Outcome::Refused(refusal.clone()),

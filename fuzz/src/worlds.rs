@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::check::{Checked, Phase, Verdict};
 use domain::config::Service;
 use domain::id::{GroupArn, ImageId, InstanceId, ListenerArn, ReleaseId, RuleArn, SubnetId, group_name};
 use domain::request::{Request, RollbackScope, Verb};
@@ -93,6 +94,9 @@ pub fn make(c: &mut Choices) -> Scene {
     for name in &service.alarms {
         alarm(c, &mut world, name, now);
     }
+    if c.chance(70) {
+        world.checked = checked(c, &service);
+    }
     observed(&service, &mut world);
     let mut requests = requests(c, &service, now);
     if !is_good {
@@ -135,6 +139,24 @@ fn alarm(c: &mut Choices, world: &mut World, name: &str, now: Time) {
     if c.chance(90) {
         world.alarms.insert(name.to_owned(), alarm);
     }
+}
+
+/// As a rule everything is good.
+fn checked(c: &mut Choices, service: &Service) -> Option<Checked> {
+    let phase = *c.pick(&[Phase::Register, Phase::Promote, Phase::Promote, Phase::Step(10), Phase::Step(100)])?;
+    let mut verdicts = Vec::new();
+    for check in &service.checks {
+        let why = text::like(c, VALUES, 50);
+        let verdict = if c.chance(60) {
+            Verdict::Good
+        } else if c.chance(50) {
+            Verdict::Bad(why)
+        } else {
+            Verdict::None(why)
+        };
+        verdicts.push((check.to_string(), verdict));
+    }
+    Some(Checked { phase, verdicts })
 }
 
 fn listener(c: &mut Choices) -> Listener {

@@ -91,6 +91,7 @@ impl Planner {
         let (end, words) = match &plan.end {
             RealEnd::Look => (End::Look, "looks again".to_owned()),
             RealEnd::LookForLaunch => (End::LookForLaunch, "looks again for a launch".to_owned()),
+            RealEnd::Check(_) => (End::Look, "has the release examined".to_owned()),
             RealEnd::Wait(wait) => (End::Wait, format!("waits for {wait}")),
             RealEnd::Done(done) => (End::Done, format!("done: {}", done.headline)),
             RealEnd::Refuse(refusal) => (End::Refuse, format!("refused: {refusal}")),

@@ -58,7 +58,7 @@ pub fn visible(aws: &Aws) -> Aws {
 
 /// The world that a call sees.
 pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity: u8) -> World {
-    let scope = plans::scope(&ask.request().verb);
+    let scope = plans::scope(&ask.request().verb, service);
     let mut rules = Vec::new();
     for which in [Which::Product, Which::PreProduct] {
         rules.extend(rule(seen, which));
@@ -123,6 +123,7 @@ pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity:
             BTreeMap::new()
         },
         alarms: BTreeMap::new(),
+        checked: None,
         told: (0..8).filter(|c| seen.told & (1 << c) != 0).map(|c| (CONCERNS[c].to_owned(), names::NOW)).collect(),
     }
 }

@@ -4,6 +4,7 @@
 //! `remove` and `sweep`; what holds for every call is in `mend`, and how a release goes is in `go`.
 
 mod addresses;
+mod checks;
 mod fingerprint;
 mod finish;
 mod go;
@@ -92,7 +93,7 @@ fn changed_rules(row: &Plan) -> Vec<&RuleArn> {
 }
 
 /// How much of the world a verb looks at.
-pub fn scope(verb: &Verb) -> Scope {
+pub fn scope(verb: &Verb, service: &Service) -> Scope {
     let nothing_more = Scope::default();
     match verb {
         // A group may be all that says that its release was rejected, or was product: its servers may have died before,
@@ -103,7 +104,10 @@ pub fn scope(verb: &Verb) -> Scope {
         // Its own group's details come with it.
         Verb::Register => Scope { own_group: true, listener: true, ..nothing_more },
         // A release that tags name product is behind no rule where there is none yet.
-        Verb::Promote => Scope { every_group: true, alarms: true, ..nothing_more },
+        Verb::Promote => {
+            // Checks are told where to look.
+            Scope { every_group: true, alarms: true, listener: !service.checks.is_empty(), ..nothing_more }
+        }
         Verb::Finish | Verb::Remove | Verb::Rollback { .. } | Verb::Sweep => {
             Scope { own_group: true, every_group: true, group_details: true, ..nothing_more }
         }

@@ -1,5 +1,6 @@
 //! `promote`: the product rule forwards to the release that QA saw, and to nothing else with weight.
 
+use domain::check::Phase;
 use domain::id::ReleaseId;
 use domain::plan::{Done, End, NewRule, Plan, Stage, Step};
 use domain::refusal::{Failure, Refusal, WaitFor};
@@ -12,7 +13,7 @@ use crate::names;
 use crate::rejection;
 use crate::standing::{ProductRule, Share, Standing, Traffic, Who};
 use crate::told::Concern;
-use crate::{fingerprint, traffic};
+use crate::{checks, fingerprint, traffic};
 
 /// How much longer than their step or bake weights may stand before a promotion counts as left by whoever began it.
 const STUCK_SECONDS: i64 = 600;
@@ -64,6 +65,13 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     if let Some(end) = not_healthy_enough(standing, request, release) {
         return Plan::only(end);
     }
+    let phase = match traffic {
+        Traffic::Some => Phase::Step(traffic::percent(standing, release)),
+        Traffic::NotInRule | Traffic::Zero | Traffic::All => Phase::Promote,
+    };
+    if let Some(plan) = checks::obstacle(standing, request, release, phase) {
+        return plan;
+    }
     match &standing.product {
         ProductRule::Taken(rule) => Plan::only(End::Refuse(taken(standing, rule))),
         ProductRule::None => first_rule(standing, release),
@@ -102,10 +110,9 @@ pub fn wait_for_any_promotion(standing: &Standing<'_>) -> Option<Plan> {
 fn watched(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     let done = already(standing, release);
     let Some(wait) = traffic::wait_for_bake(standing, release) else { return done };
-    match traffic::stop(standing, request, release) {
-        Some(plan) => plan,
-        None => Plan { end: End::Wait(wait), ..done },
-    }
+    let stop = || traffic::stop(standing, request, release);
+    let check = || checks::obstacle(standing, request, release, Phase::Step(ALL));
+    stop().or_else(check).unwrap_or(Plan { end: End::Wait(wait), ..done })
 }
 
 fn tell(standing: &Standing<'_>, concern: Option<Concern>) -> Vec<Stage> {

@@ -1,5 +1,6 @@
 //! `register`: the release's servers are targets, all healthy, and the pre-product rule forwards to them.
 
+use domain::check::Phase;
 use domain::id::{InstanceId, ReleaseId};
 use domain::plan::{Done, End, NewGroup, NewRule, Plan, Stage, Step};
 use domain::refusal::{Refusal, WaitFor};
@@ -7,11 +8,11 @@ use domain::request::Request;
 use domain::tags::{self, Read, Role, WhichRule};
 use domain::world::{Action, Group, Health, Listener, Rule, Weighted};
 
-use crate::fingerprint;
 use crate::mend::ALL;
 use crate::promote::{refuse_rejected, taken, wait_for_health, wait_for_promotion, wanted_conditions};
 use crate::provision::outputs;
 use crate::standing::{ProductRule, Release, Standing, Traffic, Who};
+use crate::{checks, fingerprint};
 
 /// How long a job looks for servers of which it sees none: what EC2 showed to the call before, it may not show to this one.
 const JUMPY_SECONDS: i64 = 5;
@@ -181,6 +182,9 @@ fn with_group(
             }
         }
         return Plan::only(wait_for_health(standing, request, release, missing));
+    }
+    if let Some(plan) = checks::obstacle(standing, request, release, Phase::Register) {
+        return plan;
     }
     let fingerprint =
         fingerprint::tag(standing, release).filter(|tag| group.tags.value(tags::FINGERPRINT) != Some(tag));

@@ -121,7 +121,13 @@ fn why_not(standing: &Standing<'_>, own: &Share<'_>) -> String {
 }
 
 /// A release without weight: tagged, told, and then it goes.
-fn reject(standing: &Standing<'_>, request: &Request, release: &ReleaseId, reason: &str, more: Option<String>) -> Plan {
+pub fn reject(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    reason: &str,
+    more: Option<String>,
+) -> Plan {
     let mut stages = vec![Stage::stop(mend::tag_rejected(standing, release, reason))];
     for rule in &standing.pre_product {
         if standing.forwards_to(rule) == Some(release) {

@@ -109,22 +109,36 @@ pub fn stop(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     let fail = |what: String, told| {
         End::Fail(Failure::AlarmWentOff { release: release.clone(), percent, alarms: alarms.clone(), what, told })
     };
+    let names: Vec<String> = alarms.iter().map(|(name, reason)| format!("alarm {name}: {reason}")).collect();
+    let (reason, go_on) = (names.join("; "), format!("promote {release} and \"despite_alarms\":true"));
+    Some(take_back(standing, request, release, &reason, &go_on, fail))
+}
+
+/// Puts traffic back for this reason, or leaves it where it is as the config wants it, and fails; `go_on` is the call that
+/// would go on nevertheless. What failed is told what became of it, and whether people were told.
+pub fn take_back(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    reason: &str,
+    go_on: &str,
+    fail: impl Fn(String, bool) -> End,
+) -> Plan {
     if standing.service.on_alarm == OnAlarm::Freeze {
         let what = format!(
-            "The weights stay where they are (on_alarm is freeze): go on with promote {release} and \
-             \"despite_alarms\":true, or go back with teardown {release} and \"action\":\"rollback\""
+            "The weights stay where they are (on_alarm is freeze): go on with {go_on}, or go back with teardown \
+             {release} and \"action\":\"rollback\""
         );
-        return Some(Plan::only(fail(what, false)));
+        return Plan::only(fail(what, false));
     }
-    let names: Vec<String> = alarms.iter().map(|(name, reason)| format!("alarm {name}: {reason}")).collect();
-    match rollback::switch_back(standing, request, release, &names.join("; ")) {
+    match rollback::switch_back(standing, request, release, reason) {
         Ok((stages, back)) => {
             let what = format!(
                 "Product is {back} again, in one change; {release} is rejected. Mend it and upload a new build"
             );
-            Some(Plan { stages, end: fail(what, true) }.after(Vec::new()))
+            Plan { stages, end: fail(what, true) }.after(Vec::new())
         }
-        Err(refusal) => Some(Plan::only(fail(format!("{refusal}. Ship a release that mends it"), false))),
+        Err(refusal) => Plan::only(fail(format!("{refusal}. Ship a release that mends it"), false)),
     }
 }
 

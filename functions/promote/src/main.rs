@@ -6,7 +6,7 @@ use runtime::{Function, Runner, can, log};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let runner = Runner::new(Function::Promote, &[can::make_rules, can::watch_alarms]);
+    let runner = Runner::new(Function::Promote, &[can::make_rules, can::watch_alarms, can::run_checks]);
     let runner = &runner;
     run(service_fn(async move |event| runner.handle(event).await)).await
 }

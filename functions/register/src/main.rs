@@ -6,7 +6,8 @@ use runtime::{Function, Runner, can, log};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let runner = Runner::new(Function::Register, &[can::fill_groups, can::empty_groups, can::make_rules]);
+    let runner =
+        Runner::new(Function::Register, &[can::fill_groups, can::empty_groups, can::make_rules, can::run_checks]);
     let runner = &runner;
     run(service_fn(async move |event| runner.handle(event).await)).await
 }

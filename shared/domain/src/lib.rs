@@ -4,6 +4,7 @@
 //! is in the crate `plans`.
 
 pub mod aws;
+pub mod check;
 pub mod config;
 pub mod event;
 pub mod id;

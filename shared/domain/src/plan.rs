@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::check::Examination;
 use crate::id::{AllocationId, GroupArn, ImageId, InstanceId, ListenerArn, RuleArn, SubnetId};
 use crate::notice::Notice;
 use crate::refusal::{Failure, Refusal, WaitFor};
@@ -44,6 +45,8 @@ pub enum End {
     Look,
     /// Look again, launch facts too.
     LookForLaunch,
+    /// Have the release examined, then look again; what was found is in that look.
+    Check(Box<Examination>),
     /// Nothing can be done now; somebody looks again later.
     Wait(WaitFor),
     /// What was asked for stands.

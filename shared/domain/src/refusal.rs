@@ -1,5 +1,6 @@
 //! Why a call is refused, why it failed, and what it waits for: each a value with a name, and a sentence for people.
 
+use crate::check::Phase;
 use crate::id::{GroupArn, ListenerArn, ReleaseId, RuleArn, ServiceName};
 use crate::tags::WhichRule;
 
@@ -62,6 +63,11 @@ pub enum Refusal {
     )]
     AlarmsRed { release: ReleaseId, alarms: Vec<(String, String)> },
     #[error(
+        "release {release} could not be examined {phase}: {}. Nothing is held against it, and it goes no further: mend the check, then call again",
+        checks(verdicts)
+    )]
+    NotExamined { release: ReleaseId, phase: Phase, verdicts: Vec<(String, String)> },
+    #[error(
         "what QA saw of release {release} is gone: {what}. Have it tried again: register {release}, then approve and promote it"
     )]
     NotAsSeen { release: ReleaseId, what: String },
@@ -98,6 +104,8 @@ pub enum Failure {
     NotHealthy { release: ReleaseId, seconds: i64, missing: String, check: String },
     #[error("{} while {release} had {percent} % of the traffic. {what}", red(alarms))]
     AlarmWentOff { release: ReleaseId, percent: u32, alarms: Vec<(String, String)>, what: String, told: bool },
+    #[error("release {release} did not pass its checks {phase}: {}. {what}", checks(verdicts))]
+    CheckFailed { release: ReleaseId, phase: Phase, verdicts: Vec<(String, String)>, what: String, told: bool },
     #[error("{what}")]
     Account { what: String },
 }
@@ -155,6 +163,11 @@ fn red(alarms: &[(String, String)]) -> String {
     }
 }
 
+/// Checks, each with what it says.
+pub fn checks(verdicts: &[(String, String)]) -> String {
+    verdicts.iter().map(|(check, why)| format!("check {check}: {why}")).collect::<Vec<_>>().join("; ")
+}
+
 fn because(reason: &Option<String>) -> String {
     reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
 }
@@ -184,7 +197,10 @@ impl Failure {
     /// Whether the steps that led to it told people already, because what would remember it went with them.
     pub const fn was_told(&self) -> bool {
         match self {
-            Self::NoCapacity { told, .. } | Self::NotReady { told, .. } | Self::AlarmWentOff { told, .. } => *told,
+            Self::NoCapacity { told, .. }
+            | Self::NotReady { told, .. }
+            | Self::AlarmWentOff { told, .. }
+            | Self::CheckFailed { told, .. } => *told,
             Self::NotHealthy { .. } | Self::Account { .. } => false,
         }
     }

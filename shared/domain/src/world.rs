@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::check::Checked;
 use crate::id::{AllocationId, GroupArn, ImageId, InstanceId, ListenerArn, RuleArn, SubnetId, short_hash};
 use crate::tags::Tags;
 use crate::time::Time;
@@ -29,6 +30,8 @@ pub struct World {
     pub executions_over: BTreeMap<String, String>,
     /// The service's alarms, by name; absent ones do not exist. Asked for where a promotion may be under way.
     pub alarms: BTreeMap<String, Alarm>,
+    /// What an examination of the call's release found; only where this call made one.
+    pub checked: Option<Checked>,
     /// What was told lately and when, where no rule of ours could be tagged: from the lease table.
     pub told: BTreeMap<String, Time>,
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::check::{Checked, Examination};
 use domain::config::Service;
 use domain::plan::{End, Plan};
 use domain::refusal::WaitFor;
@@ -11,7 +12,7 @@ use domain::request::Request;
 use domain::time::Time;
 
 use crate::can::Abilities;
-use crate::clients::Clients;
+use crate::clients::{CHECK_TIMEOUT, Clients};
 use crate::deadline::{CHANGE_NEEDS, Deadline, REPORT_NEEDS, now};
 use crate::errors::Trouble;
 use crate::lease::Lease;
@@ -96,7 +97,7 @@ enum Turn {
 impl Call<'_> {
     /// Runs the call to its end.
     pub async fn run(&self) -> Ended {
-        let mut state = State { scope: plans::scope(&self.request.verb), ..State::default() };
+        let mut state = State { scope: plans::scope(&self.request.verb, self.service), ..State::default() };
         let ended = match self.rounds(&mut state).await {
             Ok(outcome) => Ended::with(outcome),
             Err(trouble) => Ended::by(&trouble, self.request.started),
@@ -150,7 +151,7 @@ impl Call<'_> {
             // All of it was done by this call: reads lag. Once more would not help, and people would be told twice.
             match plan.end {
                 End::Look | End::LookForLaunch => return Ok(Turn::Waits(not_shown(&describe(&plan)))),
-                End::Wait(_) | End::Done(_) | End::Refuse(_) | End::Fail(_) => Carried::default(),
+                End::Check(_) | End::Wait(_) | End::Done(_) | End::Refuse(_) | End::Fail(_) => Carried::default(),
             }
         } else {
             self.carry_out(state, &plan).await?
@@ -162,6 +163,10 @@ impl Call<'_> {
             End::Look => Turn::LooksAgain,
             End::LookForLaunch => {
                 state.scope.launch = true;
+                Turn::LooksAgain
+            }
+            End::Check(examination) => {
+                self.examine(state, &examination).await?;
                 Turn::LooksAgain
             }
             End::Wait(wait) => Turn::Waits(wait),
@@ -199,6 +204,21 @@ impl Call<'_> {
         let plan = plans::plan(self.request, self.service, &world, now());
         tracing::info!(plan = describe(&plan), "plan");
         Ok(Some((plan, unseen)))
+    }
+
+    /// Has the release examined, without the lease: checks are other people's, and may take long.
+    async fn examine(&self, state: &mut State, examination: &Examination) -> Result<(), Trouble> {
+        let Some(examine) = self.can.looks.checks else { return Err(Trouble::unable("examine a release")) };
+        if !self.deadline.has(CHECK_TIMEOUT + CHANGE_NEEDS + CHANGE_NEEDS) {
+            return Err(self.no_time());
+        }
+        if let Some(lease) = state.lease.take() {
+            lease.release(self.clients).await;
+        }
+        let verdicts = examine(self.clients, examination).await;
+        tracing::info!(phase = examination.phase.as_str(), ?verdicts, "checks");
+        state.memory.checked = Some(Checked { phase: examination.phase, verdicts });
+        Ok(())
     }
 
     /// Takes the lease; a busy one is tried again for a few seconds.
@@ -281,6 +301,7 @@ fn describe(plan: &Plan) -> String {
     let end = match &plan.end {
         End::Look => "look again".to_owned(),
         End::LookForLaunch => "look again for a launch".to_owned(),
+        End::Check(examination) => format!("examine {} {}", examination.release, examination.phase),
         End::Wait(wait) => format!("wait for {wait}"),
         End::Done(_) => "done".to_owned(),
         End::Refuse(_) => "refuse".to_owned(),

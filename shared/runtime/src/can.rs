@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::check::{Examination, Verdict};
 use domain::config::{Ami, ReadyWhen, Service};
 use domain::event::Event;
 use domain::id::{AllocationId, InstanceId, ListenerArn};
@@ -20,7 +21,7 @@ use crate::errors::{AwsError, Trouble};
 use crate::observe::ListenerCache;
 use crate::runner::Runner;
 use crate::together::Boxed;
-use crate::{apply, bus, observe};
+use crate::{apply, bus, checks, observe};
 
 /// One ability: [`launch_servers`], [`make_rules`] …
 pub type Ability = fn(&mut Abilities);
@@ -47,6 +48,7 @@ pub(crate) struct Looks {
     pub launch: Option<LookForLaunch>,
     pub executions: Option<LookAtExecutions>,
     pub alarms: Option<LookAtAlarms>,
+    pub checks: Option<Examine>,
 }
 
 type LookAtListener = for<'a> fn(&'a ListenerCache, &'a Clients, &'a ListenerArn) -> Seeing<'a, Listener>;
@@ -55,8 +57,9 @@ type LookAtReadiness =
     for<'a> fn(&'a Clients, &'a [&'a Instance], ReadyWhen) -> Seeing<'a, BTreeMap<InstanceId, Readiness>>;
 type LookForLaunch = for<'a> fn(&'a Clients, &'a Service, &'a Ami) -> Seeing<'a, LaunchFacts>;
 type LookAtExecutions = for<'a> fn(&'a Clients, &'a World) -> Boxed<'a, BTreeMap<String, String>>;
-
 type LookAtAlarms = for<'a> fn(&'a Clients, &'a BTreeSet<String>) -> Seeing<'a, BTreeMap<String, Alarm>>;
+
+type Examine = for<'a> fn(&'a Clients, &'a Examination) -> Boxed<'a, Vec<(String, Verdict)>>;
 
 /// What is seen, or what hindered the look.
 type Seeing<'a, T> = Boxed<'a, Result<T, Trouble>>;
@@ -154,6 +157,12 @@ pub fn make_rules(all: &mut Abilities) {
 pub fn watch_alarms(all: &mut Abilities) {
     all.looks.alarms =
         Some(|clients, names| Box::pin(async move { Ok(observe::alarms::standing(clients, names).await?) }));
+}
+
+/// Has releases examined by their service's own checks, and looks at the listener for the address that these are told.
+pub fn run_checks(all: &mut Abilities) {
+    all.looks.listener = Some(|cache, clients, arn| Box::pin(cache.look(clients, arn)));
+    all.looks.checks = Some(|clients, examination| Box::pin(checks::examine(clients, examination)));
 }
 
 /// Acts on EventBridge's events, the sweep among them.

@@ -24,6 +24,8 @@ use aws_types::region::Region;
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long an operation may take, retries included.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a check may take to answer, and with it the longest wait for any answer.
+pub(crate) const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often an operation is tried.
@@ -43,6 +45,8 @@ const ROOTS: &[u8] = include_bytes!("roots.pem");
 pub(crate) struct Clients {
     /// For the clients that only events need.
     pub config: SdkConfig,
+    /// What all of them send their requests by; a service's own checks too.
+    pub connector: SharedHttpConnector,
     pub codepipeline: aws_sdk_codepipeline::Client,
     pub dynamodb: aws_sdk_dynamodb::Client,
     pub ec2: aws_sdk_ec2::Client,
@@ -55,7 +59,9 @@ pub(crate) struct Clients {
 impl Clients {
     /// Builds the clients from the environment's variables.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let config = config(variable);
+        let http = OneConnector::new(variable("AWS_CA_BUNDLE"));
+        let connector = http.0.clone();
+        let config = config(variable, http);
         Self {
             codepipeline: aws_sdk_codepipeline::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
@@ -65,11 +71,12 @@ impl Clients {
             sns: aws_sdk_sns::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             config,
+            connector,
         }
     }
 }
 
-fn config(variable: impl Fn(&str) -> Option<String>) -> SdkConfig {
+fn config(variable: impl Fn(&str) -> Option<String>, http: OneConnector) -> SdkConfig {
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let credentials = Credentials::new(
         variable("AWS_ACCESS_KEY_ID").unwrap_or_default(),
@@ -82,7 +89,7 @@ fn config(variable: impl Fn(&str) -> Option<String>) -> SdkConfig {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region.map(Region::new))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(OneConnector::new(variable("AWS_CA_BUNDLE")))
+        .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE))
         .timeout_config(
             TimeoutConfig::builder()
@@ -113,7 +120,7 @@ impl OneConnector {
         });
         let roots = read.unwrap_or_else(|| ROOTS.to_vec());
         let settings =
-            HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(OPERATION_TIMEOUT).build();
+            HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(CHECK_TIMEOUT).build();
         let context = TlsContext::builder()
             .with_trust_store(TrustStore::empty().with_pem_certificate(roots))
             .build()

@@ -55,7 +55,7 @@ fn without_cipher(message: &str) -> String {
 }
 
 /// An error and what it comes from, each once.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     // Chains are a handful deep; the bound keeps a cycle from hanging the report.

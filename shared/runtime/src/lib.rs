@@ -7,6 +7,7 @@ mod apply;
 mod bus;
 mod call;
 pub mod can;
+mod checks;
 mod clients;
 mod deadline;
 mod direct;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::check::Verdict;
 use domain::config::Service;
 use domain::id::{AllocationId, GroupArn, InstanceId, RuleArn, SubnetId};
 use domain::notice::Notice;
@@ -41,6 +42,8 @@ pub struct Account {
     pub executions_over: BTreeMap<String, String>,
     /// CloudWatch alarms, by name.
     pub alarms: BTreeMap<String, Alarm>,
+    /// What the service's checks say, by name; the others find everything good.
+    pub says: BTreeMap<String, Verdict>,
     /// What people were told.
     pub notices: Vec<Notice>,
     pub denied: Vec<Denied>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::check::Verdict;
 use domain::config::Service;
 use domain::id::{
     AllocationId, GroupArn, ImageId, InstanceId, ListenerArn, ReleaseId, RuleArn, ServiceName, SubnetId, group_name,
@@ -63,6 +64,7 @@ pub fn world() -> Account {
         told_in_table: BTreeMap::new(),
         executions_over: BTreeMap::new(),
         alarms: BTreeMap::new(),
+        says: BTreeMap::new(),
         notices: Vec::new(),
         denied: Vec::new(),
         cut_after: None,
@@ -329,6 +331,12 @@ impl Account {
     pub fn goes_off(mut self, name: &str) -> Self {
         let red = Alarm::Red { since: self.now, reason: "Threshold crossed: 12 > 5".to_owned() };
         self.alarms.insert(name.to_owned(), red);
+        self
+    }
+
+    /// A check of the service's says this from now on.
+    pub fn says(mut self, check: &str, verdict: Verdict) -> Self {
+        self.says.insert(check.to_owned(), verdict);
         self
     }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use domain::check::Examination;
 use domain::id::{ReleaseId, ServiceName};
 use domain::plan::{End, OnFailure, Plan, Step};
 use domain::refusal::WaitFor;
 use domain::request::{Request, RollbackScope, Verb};
-use domain::world::Scope;
+use domain::world::{Scope, World};
 
 use crate::account::Account;
 use crate::carry_out::Came;
@@ -26,6 +27,8 @@ pub struct Course {
     pub plans: Vec<Plan>,
     pub steps: Vec<Step>,
     pub waits: Vec<WaitFor>,
+    /// What the service's checks were asked.
+    pub examined: Vec<Examination>,
     /// `None`: a step failed that had to be carried out, or the call was cut off.
     pub end: Option<End>,
     /// What could not follow.
@@ -52,13 +55,20 @@ impl Account {
 
     /// The first plan, and nothing of it carried out.
     pub fn plan(&self, request: &Request) -> Plan {
-        let scope = plans::scope(&request.verb);
+        let scope = plans::scope(&request.verb, &self.service);
         plans::plan(request, &self.service, &self.look(request, scope, &BTreeSet::new()), self.now)
     }
 
     fn follow(self, request: &Request, until: Until) -> Course {
-        let mut course =
-            Course { account: self, plans: vec![], steps: vec![], waits: vec![], end: None, not_followed: vec![] };
+        let mut course = Course {
+            account: self,
+            plans: vec![],
+            steps: vec![],
+            waits: vec![],
+            examined: vec![],
+            end: None,
+            not_followed: vec![],
+        };
         let rejected_before = course.rejected();
         course.run(request, until);
         if !matches!(course.end, None | Some(End::Wait(_))) {
@@ -71,7 +81,8 @@ impl Account {
 
 impl Course {
     fn run(&mut self, request: &Request, until: Until) {
-        let mut scope = plans::scope(&request.verb);
+        let mut scope = plans::scope(&request.verb, &self.account.service);
+        let mut checked = None;
         let mut no_capacity = BTreeSet::new();
         let mut looks = 0;
         loop {
@@ -81,7 +92,7 @@ impl Course {
                 "a call that never ends, its last plan:\n{}",
                 explain(self.plans.last().unwrap())
             );
-            let world = self.account.look(request, scope, &no_capacity);
+            let world = World { checked: checked.clone(), ..self.account.look(request, scope, &no_capacity) };
             let plan = plans::plan(request, &self.account.service, &world, self.account.now);
             self.plans.push(plan.clone());
             match self.carry_out(&plan, request, &mut no_capacity) {
@@ -96,6 +107,10 @@ impl Course {
             match plan.end {
                 End::Look => assert!(!plan.stages.is_empty(), "a plan that does nothing and looks again"),
                 End::LookForLaunch => scope = Scope { launch: true, listener: true, ..scope },
+                End::Check(examination) => {
+                    checked = Some(self.account.examine(&examination));
+                    self.examined.push(*examination);
+                }
                 End::Wait(wait) => {
                     self.waits.push(wait.clone());
                     if until == Until::ItWaits || self.waits.len() > WAITS_MAX {
@@ -104,7 +119,8 @@ impl Course {
                     }
                     // The next call knows nothing of this one.
                     self.pause(wait);
-                    (looks, scope) = (0, plans::scope(&request.verb));
+                    (looks, scope) = (0, plans::scope(&request.verb, &self.account.service));
+                    checked = None;
                     no_capacity.clear();
                 }
                 end @ (End::Done(_) | End::Refuse(_) | End::Fail(_)) => {
@@ -182,8 +198,14 @@ impl Course {
         }
         let mut again = self.account.plan(request);
         if again.end == End::LookForLaunch && again.stages.is_empty() {
-            let scope = Scope { launch: true, listener: true, ..plans::scope(&request.verb) };
+            let scope = Scope { launch: true, listener: true, ..plans::scope(&request.verb, &self.account.service) };
             let world = self.account.look(request, scope, &BTreeSet::new());
+            again = plans::plan(request, &self.account.service, &world, self.account.now);
+        }
+        if let End::Check(examination) = &again.end {
+            let scope = plans::scope(&request.verb, &self.account.service);
+            let checked = Some(self.account.examine(examination));
+            let world = World { checked, ..self.account.look(request, scope, &BTreeSet::new()) };
             again = plans::plan(request, &self.account.service, &world, self.account.now);
         }
         let steps = again.stages.iter().map(|stage| stage.steps.len()).sum::<usize>();

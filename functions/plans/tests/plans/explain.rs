@@ -21,6 +21,7 @@ pub fn explain_end(end: &End) -> String {
     match end {
         End::Look => "look again".to_owned(),
         End::LookForLaunch => "look again, for a launch".to_owned(),
+        End::Check(examination) => format!("examine {} {}", examination.release, examination.phase),
         End::Wait(wait) => format!("wait for {wait}"),
         End::Done(done) => format!("done: {}", [vec![done.headline.clone()], done.lines.clone()].concat().join("\n  ")),
         End::Refuse(refusal) => format!("refused: {refusal}"),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use domain::check::{Checked, Examination, Verdict};
+use domain::config::Check;
 use domain::id::{GroupArn, ReleaseId, group_name};
 use domain::request::Request;
 use domain::tags::Read;
@@ -12,6 +14,16 @@ use domain::world::{
 use crate::account::{Account, BOOT_SECONDS, Server, forward_of};
 
 impl Account {
+    /// What the checks say to an examination.
+    pub fn examine(&self, examination: &Examination) -> Checked {
+        let says = |check: &Check| {
+            let name = check.to_string();
+            let verdict = self.says.get(&name).cloned().unwrap_or(Verdict::Good);
+            (name, verdict)
+        };
+        Checked { phase: examination.phase, verdicts: examination.checks.iter().map(says).collect() }
+    }
+
     /// What a look of that scope finds.
     pub fn look(&self, request: &Request, scope: Scope, no_capacity: &BTreeSet<domain::id::SubnetId>) -> World {
         let mut world = World::default();

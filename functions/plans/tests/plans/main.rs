@@ -21,6 +21,7 @@ mod look;
 mod promises;
 
 mod anything;
+mod checks;
 mod cuts;
 mod fingerprint;
 mod finish;

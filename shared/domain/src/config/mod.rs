@@ -1,5 +1,6 @@
 //! A service's config: what it says, read once at the edge, all faults at once.
 
+mod checks;
 mod fields;
 mod overlap;
 mod parse;
@@ -66,6 +67,8 @@ pub struct Service {
     pub alarms: BTreeSet<String>,
     /// What an alarm does.
     pub on_alarm: OnAlarm,
+    /// What releases are examined by, on their way.
+    pub checks: Vec<Check>,
     /// How long provision waits for ready servers.
     pub provision_timeout_seconds: u32,
     /// How long register and promote wait for healthy targets.
@@ -172,6 +175,35 @@ pub enum OnAlarm {
     Rollback,
     /// Weights stay where they are, and people decide: a database may have been migrated.
     Freeze,
+}
+
+/// What examines a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// A Lambda function, by its name, with an alias or not, or its ARN: after register, before promote and at each step.
+    Function(String),
+    /// A request to each target, before the release has traffic.
+    Http(HttpCheck),
+}
+
+/// A request to each target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// Path and query, from `/` on.
+    pub url: String,
+    /// The status that is right.
+    pub expect: u32,
+    /// What the answer has to contain.
+    pub contains: Option<String>,
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Function(name) => f.write_str(name.rsplit_once(":function:").map_or(name.as_str(), |(_, name)| name)),
+            Self::Http(check) => write!(f, "GET {}", check.url),
+        }
+    }
 }
 
 /// What an approval that nobody answered does.

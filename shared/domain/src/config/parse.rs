@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::checks::checks;
 use super::fields::Fields;
 use super::rule::{no_rule, rule};
 use super::{Ami, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap};
@@ -90,7 +91,7 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
     }
     let traffic = traffic(f, p);
     let alarms = f.list("alarms", p, |name| if name.is_empty() { Err("it is an alarm's name".into()) } else { Ok(()) });
-    let service = Service {
+    let mut service = Service {
         name: name.clone(),
         subnets: subnets.into_iter().map(SubnetId::new).collect(),
         ami: ami.unwrap_or_else(|| Ami::Id(String::new())),
@@ -127,6 +128,7 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
         on_alarm: f
             .choice("on_alarm", &[("rollback", OnAlarm::Rollback), ("freeze", OnAlarm::Freeze)], p)
             .unwrap_or(OnAlarm::Rollback),
+        checks: Vec::new(),
         provision_timeout_seconds: f.number("provision_timeout_seconds", 30, 7_200, p).unwrap_or(600),
         health_timeout_seconds: f.number("health_timeout_seconds", 10, 7_200, p).unwrap_or(300),
         keep_rejected_seconds: f.number("keep_rejected_seconds", 0, 30 * DAY_SECONDS, p).unwrap_or(0),
@@ -144,6 +146,7 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
         notify_topic_arn: f.id("notify_topic_arn", "arn:", p),
         tags: tags(f, p),
     };
+    service.checks = checks(f, service.health_check.protocol == "HTTPS", p);
     listener.map(|_| service)
 }
 

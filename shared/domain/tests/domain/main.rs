@@ -9,6 +9,7 @@
 )]
 
 mod arbitrary;
+mod checks;
 mod config;
 mod config_faults;
 mod events;

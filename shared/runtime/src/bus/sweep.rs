@@ -123,7 +123,7 @@ async fn service(
         listeners: &runner.listeners,
         service,
         request,
-        scope: plans::scope(&request.verb),
+        scope: plans::scope(&request.verb, service),
         listed_groups,
     };
     let told = lease::told(&runner.clients, table, &request.service).await.map_err(|error| error.to_string())?;
@@ -141,7 +141,7 @@ async fn service(
             }
             End::Refuse(refusal) => Err(refusal.to_string()),
             End::Fail(failure) => Err(failure.to_string()),
-            End::Look | End::LookForLaunch => Ok(Swept::Clean),
+            End::Look | End::LookForLaunch | End::Check(_) => Ok(Swept::Clean),
         };
     }
     let call = Call {

@@ -16,6 +16,7 @@ pub(crate) mod tagged;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::check::Checked;
 use domain::config::{Ami, Service};
 use domain::id::{GroupArn, ReleaseId, SubnetId, group_name};
 use domain::refusal::WaitFor;
@@ -55,6 +56,8 @@ pub(crate) struct Look<'a> {
 pub(crate) struct Memory {
     /// Subnets in which a launch of this call met no capacity, with AWS's words.
     pub no_capacity: BTreeMap<SubnetId, String>,
+    /// What an examination of the release found.
+    pub checked: Option<Checked>,
     /// What was told lately, from the lease table.
     pub told: BTreeMap<String, Time>,
 }
@@ -205,6 +208,7 @@ impl Look<'_> {
             no_capacity: memory.no_capacity.clone(),
             executions_over: BTreeMap::new(),
             alarms: alarms?.unwrap_or_default(),
+            checked: memory.checked.clone(),
             told: memory.told.clone(),
         };
         if self.request.verb == Verb::Sweep {
