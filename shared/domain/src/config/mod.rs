@@ -3,6 +3,7 @@
 mod fields;
 mod overlap;
 mod parse;
+mod patience;
 mod rule;
 mod settings;
 

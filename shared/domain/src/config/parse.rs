@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::rule::{no_rule, rule};
-use super::{Ami, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap};
+use super::{
+    Ami, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap, patience,
+};
 use crate::id::{AllocationId, ListenerArn, ServiceName, SubnetId};
 use crate::tags::{Tags, is_tag_character};
 use crate::world::Secret;
@@ -144,6 +146,7 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
         notify_topic_arn: f.id("notify_topic_arn", "arn:", p),
         tags: tags(f, p),
     };
+    p.extend(patience::fault(&service));
     listener.map(|_| service)
 }
 
