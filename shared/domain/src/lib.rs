@@ -7,6 +7,7 @@ pub mod aws;
 pub mod config;
 pub mod event;
 pub mod id;
+pub mod metrics;
 pub mod notice;
 pub mod plan;
 pub mod refusal;

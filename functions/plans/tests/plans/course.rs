@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::id::{ReleaseId, ServiceName};
+use domain::metrics::Switched;
 use domain::plan::{End, OnFailure, Plan, Step};
 use domain::refusal::WaitFor;
 use domain::request::{Request, RollbackScope, Verb};
@@ -26,6 +27,8 @@ pub struct Course {
     pub plans: Vec<Plan>,
     pub steps: Vec<Step>,
     pub waits: Vec<WaitFor>,
+    /// Where the plans moved all customers, for the metrics.
+    pub switched: BTreeSet<Switched>,
     /// `None`: a step failed that had to be carried out, or the call was cut off.
     pub end: Option<End>,
     /// What could not follow.
@@ -57,10 +60,24 @@ impl Account {
     }
 
     fn follow(self, request: &Request, until: Until) -> Course {
-        let mut course =
-            Course { account: self, plans: vec![], steps: vec![], waits: vec![], end: None, not_followed: vec![] };
+        let mut course = Course {
+            account: self,
+            plans: vec![],
+            steps: vec![],
+            waits: vec![],
+            switched: BTreeSet::new(),
+            end: None,
+            not_followed: vec![],
+        };
+        let served_before = course.account.served_alone();
         let rejected_before = course.rejected();
         course.run(request, until);
+        let served = course.account.served_alone();
+        assert!(
+            served.is_none() || served == served_before || !course.switched.is_empty(),
+            "customers were moved, and the metrics do not know:\n{}",
+            course.story()
+        );
         if !matches!(course.end, None | Some(End::Wait(_))) {
             course.all_rejected_were_told(&rejected_before);
             course.plans_nothing_more(request);
@@ -83,6 +100,7 @@ impl Course {
             );
             let world = self.account.look(request, scope, &no_capacity);
             let plan = plans::plan(request, &self.account.service, &world, self.account.now);
+            self.switched.extend(plans::switches(request, &world, &plan));
             self.plans.push(plan.clone());
             match self.carry_out(&plan, request, &mut no_capacity) {
                 Carried::All => {}

@@ -24,6 +24,7 @@ mod anything;
 mod cuts;
 mod fingerprint;
 mod finish;
+mod metrics;
 mod promote;
 mod promote_rule;
 mod provision;
