@@ -16,10 +16,9 @@ use crate::course::{finish, promote, provision, register, remove, rollback, swee
 /// Where a call moves customers, and whether it changes the product rule at all.
 fn moves(account: Account, request: &Request) -> (Vec<Switched>, bool) {
     let course = account.call_once(request);
-    let of_product = |step: &Step| match step {
-        Step::ModifyRule { which, .. } => *which == WhichRule::Product,
-        Step::CreateRule(new) => new.which == WhichRule::Product,
-        _ => false,
+    let of_product = |step: &Step| {
+        matches!(step, Step::ModifyRule { which: WhichRule::Product, .. })
+            || matches!(step, Step::CreateRule(new) if new.which == WhichRule::Product)
     };
     (course.switched.iter().copied().collect(), course.count(of_product) > 0)
 }
