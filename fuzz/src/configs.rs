@@ -120,7 +120,7 @@ pub fn right(c: &mut Choices) -> Map<String, Value> {
     let numbers = [
         ("drain_seconds", [0, 30, 3_600]),
         ("settle_seconds", [15, 0, 300]),
-        ("bake_seconds", [0, 300, 86_400]),
+        ("bake_seconds", [0, 300, 78_960]),
         ("min_healthy_percent", [100, 1, 50]),
         ("provision_timeout_seconds", [600, 30, 7_200]),
         ("health_timeout_seconds", [300, 10, 7_200]),

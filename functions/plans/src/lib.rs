@@ -9,6 +9,7 @@ mod fingerprint;
 mod finish;
 mod go;
 mod mend;
+mod metrics;
 mod names;
 mod promote;
 mod provision;
@@ -31,6 +32,7 @@ use domain::tags::WhichRule;
 use domain::time::Time;
 use domain::world::{Scope, World};
 
+pub use metrics::{Readiness, readiness, switches};
 pub use standing::{Share, Standing, Who};
 
 /// Decides what a call does now: steps, and what follows them.

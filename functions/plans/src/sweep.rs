@@ -8,6 +8,7 @@ use domain::time::Time;
 
 use crate::go::Together;
 use crate::mend;
+use crate::metrics;
 use crate::promote::taken;
 use crate::rejection;
 use crate::standing::{Standing, Traffic, Who};
@@ -139,12 +140,8 @@ fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
 }
 
 fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
-    let product = standing.product_share()?;
-    let back = standing.behind()?;
+    let back = standing.behind().filter(|_| metrics::of_standing(standing).is_some_and(|found| !found.ready))?;
     let (healthy, asked) = (back.group.healthy(), standing.asked(&back.who));
-    if mend::way_back(standing, product).is_some_and(|way| way.full) {
-        return None;
-    }
     Some(Concern {
         kind: "way-back-unhealthy",
         headline: format!("{}, the way back, has {healthy} of {asked} servers healthy", back.who),

@@ -8,6 +8,7 @@ pub mod check;
 pub mod config;
 pub mod event;
 pub mod id;
+pub mod metrics;
 pub mod notice;
 pub mod plan;
 pub mod refusal;

@@ -230,6 +230,13 @@ impl Step {
     pub fn changes_account(&self) -> bool {
         !matches!(self, Self::ReadBack { .. } | Self::Tell(_) | Self::RememberTold { .. })
     }
+
+    /// Whether it changes which releases get product's traffic, or how much.
+    pub fn changes_product(&self) -> bool {
+        matches!(self, Self::ModifyRule { which: WhichRule::Product, .. })
+            || matches!(self, Self::CreateRule(new) if new.which == WhichRule::Product)
+    }
+
     /// Whether it makes something that reads may not show at once.
     pub fn makes(&self) -> bool {
         matches!(self, Self::Launch(_) | Self::CreateGroup(_) | Self::CreateRule(_))

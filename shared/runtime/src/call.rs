@@ -1,10 +1,12 @@
 //! One call for one service: look, plan, apply, until there is an answer. The lease is held while anything may change, and never
 //! while this sleeps.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::check::{Checked, Examination};
 use domain::config::Service;
+use domain::metrics::Switched;
 use domain::plan::{End, Plan};
 use domain::refusal::WaitFor;
 use domain::report::Outcome;
@@ -66,23 +68,26 @@ pub(crate) struct Ended {
     pub lease: Option<Lease>,
     /// Whether a step of it told people.
     pub told: bool,
+    /// Whether it met a fault of ours.
+    pub bug: bool,
+    /// Where it moved customers.
+    pub switched: BTreeSet<Switched>,
 }
 
 impl Ended {
     /// An end without a lease.
     pub fn with(outcome: Outcome) -> Self {
         let hindered = matches!(outcome, Outcome::Waiting(_));
-        Self { outcome, denied: false, hindered, lease: None, told: false }
+        Self { outcome, denied: false, hindered, lease: None, told: false, bug: false, switched: BTreeSet::new() }
     }
 
     /// An end by trouble, of what was asked for then.
     pub fn by(trouble: &Trouble, started: Option<Time>) -> Self {
         Self {
-            outcome: trouble.outcome(started),
             denied: trouble.is_denied(),
+            bug: trouble.is_bug(),
             hindered: !matches!(trouble, Trouble::Refused(_)),
-            lease: None,
-            told: false,
+            ..Self::with(trouble.outcome(started))
         }
     }
 }
@@ -106,7 +111,7 @@ impl Call<'_> {
         if let (Some(lease), false) = (&mut lease, state.made.is_empty()) {
             lease.hold_a_moment();
         }
-        let mut ended = Ended { lease, told: state.told, ..ended };
+        let mut ended = Ended { lease, told: state.told, switched: state.switched, ..ended };
         if let Outcome::Done(done, _) = &mut ended.outcome {
             // The last look finds nothing to do where an earlier one did it.
             done.nothing_to_do &= !state.changed;
@@ -137,7 +142,7 @@ impl Call<'_> {
             self.request.verb, self.service.name
         );
         tracing::error!(what, "the plans go in circles");
-        Err(Trouble::Later(WaitFor::Aws { what }))
+        Err(Trouble::Circles(what))
     }
 
     /// One look, and what is done about what it shows.
@@ -203,6 +208,7 @@ impl Call<'_> {
         // The time is asked for once for each look, after it: what was seen is not newer.
         let plan = plans::plan(self.request, self.service, &world, now());
         tracing::info!(plan = describe(&plan), "plan");
+        state.switches = plans::switches(self.request, &world, &plan);
         Ok(Some((plan, unseen)))
     }
 

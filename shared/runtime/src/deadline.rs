@@ -1,4 +1,4 @@
-//! Until when a call may go on: what it starts has to end before Lambda stops it.
+//! Since when a call goes on, and until when it may: what it starts has to end before Lambda stops it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,21 +12,30 @@ pub(crate) const REPORT_NEEDS: Duration = Duration::from_secs(5);
 /// The functions' timeout in `template.yaml`, for a runtime that says no deadline.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The moment at which Lambda stops the call.
+/// When the call began, and the moment at which Lambda stops it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(Instant);
+pub(crate) struct Deadline {
+    began: Instant,
+    at: Instant,
+}
 
 impl Deadline {
     /// From the invocation's deadline, milliseconds since 1970.
     pub fn from_milliseconds(milliseconds: u64) -> Self {
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds));
         let left = at.and_then(|at| at.duration_since(SystemTime::now()).ok());
-        Self(Instant::now() + left.filter(|_| milliseconds > 0).unwrap_or(DEFAULT_TIMEOUT))
+        let began = Instant::now();
+        Self { began, at: began + left.filter(|_| milliseconds > 0).unwrap_or(DEFAULT_TIMEOUT) }
     }
 
     /// How long is left.
     pub fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// How long the call has gone on.
+    pub fn spent(self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Whether at least this is left.

@@ -26,7 +26,7 @@ async fn carry_out(runner: &Runner, request: &Request, deadline: Deadline) -> Va
     let (mut ended, topic) = runner.serve(request, deadline).await;
     let notice = ended.outcome.notice(request).filter(|_| is_news(&ended.outcome));
     let untold = report::close(&runner.clients, deadline, ended.lease.take(), topic.as_deref(), notice.as_ref()).await;
-    log(&ended.outcome);
+    report::end(runner.function, request, &ended, deadline);
     let mut answer = ended.outcome.answer(request);
     if let (Some(untold), Some(answer)) = (untold, answer.as_object_mut()) {
         answer.insert("untold".into(), untold.into());
@@ -47,20 +47,4 @@ pub(crate) fn span(request: &Request) -> tracing::Span {
         release = request.release.as_ref().map(|release| release.as_str()),
         action = request.verb.as_str(),
     )
-}
-
-/// One line about how a call ended.
-pub(crate) fn log(outcome: &Outcome) {
-    let status = outcome.status();
-    match outcome {
-        Outcome::Done(_, not_followed) if not_followed.is_empty() => {
-            tracing::info!(status, reason = outcome.sentence(), "end");
-        }
-        Outcome::Done(_, not_followed) => {
-            tracing::warn!(status, reason = outcome.sentence(), not_followed = not_followed.join(" "), "end");
-        }
-        Outcome::Waiting(wait) => tracing::info!(status, wait_for = %wait, "end"),
-        Outcome::Refused(_) => tracing::warn!(status, reason = outcome.sentence(), "end"),
-        Outcome::Failed(_) => tracing::error!(status, reason = outcome.sentence(), "end"),
-    }
 }

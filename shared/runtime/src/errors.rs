@@ -79,10 +79,12 @@ pub(crate) enum Trouble {
     Step { doing: String, error: AwsError },
     /// The caller's to mend.
     Refused(Refusal),
-    /// It was tried and does not come to an end.
-    Failed(String),
     /// It is to be called again.
     Later(WaitFor),
+    /// A fault of ours.
+    Bug(String),
+    /// A fault of ours that another call may not meet.
+    Circles(String),
 }
 
 impl From<AwsError> for Trouble {
@@ -99,7 +101,7 @@ impl Trouble {
 
     /// A fault of ours: the plan holds what this function's main does not name.
     pub fn unable(what: &str) -> Self {
-        Self::Failed(format!(
+        Self::Bug(format!(
             "this function is not built to {what}: that is a fault of Pointsman's own. Report it with this call's log"
         ))
     }
@@ -115,13 +117,14 @@ impl Trouble {
             Self::Aws(error) | Self::Step { error, .. } if error.kind.is_transient() && !waited_enough => {
                 Outcome::Waiting(WaitFor::Aws { what: self.to_string() })
             }
-            Self::Later(WaitFor::Aws { what }) if waited_enough => failed(what.clone()),
+            Self::Later(WaitFor::Aws { what }) | Self::Circles(what) if waited_enough => failed(what.clone()),
+            Self::Circles(what) => Outcome::Waiting(WaitFor::Aws { what: what.clone() }),
             Self::Later(wait) => Outcome::Waiting(wait.clone()),
             Self::Aws(error) if error.kind == Kind::NotThere => {
                 Outcome::Refused(Refusal::Account { what: self.to_string() })
             }
             Self::Refused(refusal) => Outcome::Refused(refusal.clone()),
-            Self::Aws(_) | Self::Step { .. } | Self::Failed(_) => failed(self.to_string()),
+            Self::Aws(_) | Self::Step { .. } | Self::Bug(_) => failed(self.to_string()),
         }
     }
 
@@ -129,8 +132,13 @@ impl Trouble {
     pub fn is_denied(&self) -> bool {
         match self {
             Self::Aws(error) | Self::Step { error, .. } => error.kind == Kind::Denied,
-            Self::Refused(_) | Self::Failed(_) | Self::Later(_) => false,
+            Self::Refused(_) | Self::Later(_) | Self::Bug(_) | Self::Circles(_) => false,
         }
+    }
+
+    /// Whether it is neither the caller's nor AWS's.
+    pub fn is_bug(&self) -> bool {
+        matches!(self, Self::Bug(_) | Self::Circles(_))
     }
 }
 
@@ -140,7 +148,7 @@ impl fmt::Display for Trouble {
             Self::Aws(error) => error.fmt(f),
             Self::Step { doing, error } => write!(f, "could not {doing}: {error}"),
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Failed(what) => f.write_str(what),
+            Self::Bug(what) | Self::Circles(what) => f.write_str(what),
             Self::Later(wait) => write!(f, "waiting for {wait}"),
         }
     }

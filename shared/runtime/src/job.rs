@@ -69,7 +69,7 @@ async fn carry_out(
     let lease = ended.lease.take();
     let notice = ended.outcome.notice(request);
     let untold = report::close(&runner.clients, deadline, lease, topic.as_deref(), notice.as_ref()).await;
-    crate::direct::log(&ended.outcome);
+    report::end(runner.function, request, &ended, deadline);
     put(runner, id, Some(request), read(ended, token, untold)).await
 }
 

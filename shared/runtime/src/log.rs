@@ -17,6 +17,9 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Registry, filter};
 
+/// The field whose text is a JSON object of members of the line: the metrics that CloudWatch reads out of it.
+const METRICS: &str = "metrics";
+
 /// Starts the log. Ours from INFO on, what the libraries say from WARN on.
 pub fn init() {
     let ours = |target: &str| {
@@ -83,7 +86,12 @@ impl Visit for Visitor<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().into(), value.into());
+        match serde_json::from_str(value) {
+            Ok(Value::Object(metrics)) if field.name() == METRICS => self.0.extend(metrics),
+            _ => {
+                self.0.insert(field.name().into(), value.into());
+            }
+        }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {

@@ -1,12 +1,16 @@
-//! Report: notices to people, by SNS.
+//! Report: notices to people, by SNS; the log's line about a call's end, and the metrics in it.
 
 use std::time::Duration;
 
 use aws_sdk_sns::types::MessageAttributeValue;
+use domain::metrics::{self, Came};
 use domain::notice::Notice;
+use domain::report::Outcome;
+use domain::request::{Function, Request};
 
+use crate::call::Ended;
 use crate::clients::Clients;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, now};
 use crate::errors::{AwsError, sdk_error};
 use crate::lease::Lease;
 
@@ -68,4 +72,31 @@ pub(crate) async fn close(
         tracing::error!(%error, "people could not be told");
         format!("People could not be told: {error}.")
     })
+}
+
+/// One line about how a call ended, with its metrics.
+pub(crate) fn end(function: Function, request: &Request, ended: &Ended, deadline: Deadline) {
+    let outcome = &ended.outcome;
+    let metrics = metrics::of_call(&Came {
+        function,
+        request,
+        outcome,
+        switched: &ended.switched,
+        bug: ended.bug,
+        took: deadline.spent(),
+        at: now(),
+    });
+    let metrics = metrics.map(|metrics| metrics.to_string());
+    let (status, metrics) = (outcome.status(), metrics.as_deref());
+    match outcome {
+        Outcome::Done(_, not_followed) if not_followed.is_empty() => {
+            tracing::info!(status, reason = outcome.sentence(), metrics, "end");
+        }
+        Outcome::Done(_, not_followed) => {
+            tracing::warn!(status, reason = outcome.sentence(), not_followed = not_followed.join(" "), metrics, "end");
+        }
+        Outcome::Waiting(wait) => tracing::info!(status, wait_for = %wait, metrics, "end"),
+        Outcome::Refused(_) => tracing::warn!(status, reason = outcome.sentence(), metrics, "end"),
+        Outcome::Failed(_) => tracing::error!(status, reason = outcome.sentence(), metrics, "end"),
+    }
 }

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use crate::call::{Call, Ended, Patience};
 use crate::can::{Abilities, Ability};
 use crate::clients::Clients;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, now};
 use crate::errors::Trouble;
 use crate::observe::ListenerCache;
 use crate::services::Services;
@@ -79,7 +79,8 @@ impl Runner {
     /// Refuses a call that names no service rightly: its people cannot be known, so all of the topic are told.
     pub(crate) async fn refuse(&self, problems: Vec<String>, deadline: Deadline) -> String {
         let refusal = Refusal::BadCall { problems };
-        tracing::error!(error = %refusal, "the call is not right");
+        let metrics = domain::metrics::of_bad_call(self.function, now()).map(|metrics| metrics.to_string());
+        tracing::error!(error = %refusal, metrics = metrics.as_deref(), "the call is not right");
         let topic = self.services.settings.notify_topic_arn.as_deref();
         let notice = domain::report::bad_call(self.function, &refusal);
         let untold = report::close(&self.clients, deadline, None, topic, notice.as_ref()).await;

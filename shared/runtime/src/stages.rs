@@ -1,8 +1,9 @@
 //! The stages of a plan carried out, and what a call remembers of it from one look to the next.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use domain::metrics::Switched;
 use domain::plan::{OnFailure, Plan, Step};
 use domain::refusal::{Refusal, WaitFor};
 use domain::world::Scope;
@@ -25,6 +26,9 @@ pub(crate) struct State {
     pub slept: Duration,
     pub changed: bool,
     pub told: bool,
+    /// Where the plan at hand moves customers, and where those before it did.
+    pub switches: Option<Switched>,
+    pub switched: BTreeSet<Switched>,
     /// What became of the steps so far, by what they do.
     pub tried: HashMap<String, Tried>,
     /// What was made, or may have been, and no look has shown yet.
@@ -91,6 +95,7 @@ impl Call<'_> {
                     Ok(applied @ (Applied::Done | Applied::NotNeeded)) => {
                         let done = applied == Applied::Done;
                         state.changed |= done && step.changes_account();
+                        state.switched.extend(state.switches.filter(|_| done && step.changes_product()));
                         state.told |= done && matches!(step, Step::Tell(_));
                         state.tried.entry(work(step)).or_default().done = true;
                     }

@@ -176,6 +176,13 @@ impl Account {
         self.rules.values().flat_map(|rule| forward_of(rule).to_vec()).collect()
     }
 
+    /// The one group that gets all customers, if it is one.
+    pub fn served_alone(&self) -> Option<GroupArn> {
+        let forward = self.rule("product").map(forward_of).unwrap_or_default();
+        let weighted: Vec<&Weighted> = forward.iter().filter(|weighted| weighted.weight > 0).collect();
+        if let [only] = weighted.as_slice() { Some(only.group.clone()) } else { None }
+    }
+
     pub fn in_a_rule(&self, group: &GroupArn) -> bool {
         self.weights().iter().any(|weighted| weighted.group == *group)
     }

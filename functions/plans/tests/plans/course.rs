@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::check::Examination;
 use domain::id::{ReleaseId, ServiceName};
+use domain::metrics::Switched;
 use domain::plan::{End, OnFailure, Plan, Step};
 use domain::refusal::WaitFor;
 use domain::request::{Request, RollbackScope, Verb};
@@ -29,6 +30,8 @@ pub struct Course {
     pub waits: Vec<WaitFor>,
     /// What the service's checks were asked.
     pub examined: Vec<Examination>,
+    /// Where the plans moved all customers, for the metrics.
+    pub switched: BTreeSet<Switched>,
     /// `None`: a step failed that had to be carried out, or the call was cut off.
     pub end: Option<End>,
     /// What could not follow.
@@ -66,11 +69,19 @@ impl Account {
             steps: vec![],
             waits: vec![],
             examined: vec![],
+            switched: BTreeSet::new(),
             end: None,
             not_followed: vec![],
         };
+        let served_before = course.account.served_alone();
         let rejected_before = course.rejected();
         course.run(request, until);
+        let served = course.account.served_alone();
+        assert!(
+            served.is_none() || served == served_before || !course.switched.is_empty(),
+            "customers were moved, and the metrics do not know:\n{}",
+            course.story()
+        );
         if !matches!(course.end, None | Some(End::Wait(_))) {
             course.all_rejected_were_told(&rejected_before);
             course.plans_nothing_more(request);
@@ -94,6 +105,7 @@ impl Course {
             );
             let world = World { checked: checked.clone(), ..self.account.look(request, scope, &no_capacity) };
             let plan = plans::plan(request, &self.account.service, &world, self.account.now);
+            self.switched.extend(plans::switches(request, &world, &plan));
             self.plans.push(plan.clone());
             match self.carry_out(&plan, request, &mut no_capacity) {
                 Carried::All => {}

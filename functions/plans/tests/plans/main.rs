@@ -25,6 +25,7 @@ mod checks;
 mod cuts;
 mod fingerprint;
 mod finish;
+mod metrics;
 mod promote;
 mod promote_rule;
 mod provision;

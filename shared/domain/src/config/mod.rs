@@ -4,6 +4,7 @@ mod checks;
 mod fields;
 mod overlap;
 mod parse;
+mod patience;
 mod rule;
 mod settings;
 

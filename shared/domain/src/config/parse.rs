@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::checks::checks;
 use super::fields::Fields;
 use super::rule::{no_rule, rule};
-use super::{Ami, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap};
+use super::{
+    Ami, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap, patience,
+};
 use crate::id::{AllocationId, ListenerArn, ServiceName, SubnetId};
 use crate::tags::{Tags, is_tag_character};
 use crate::world::Secret;
@@ -147,6 +149,7 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
         tags: tags(f, p),
     };
     service.checks = checks(f, service.health_check.protocol == "HTTPS", p);
+    p.extend(patience::fault(&service));
     listener.map(|_| service)
 }
 

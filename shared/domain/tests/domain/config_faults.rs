@@ -95,6 +95,10 @@ fn each_fault_is_found_alone() {
         (json!({"traffic": {"steps": [10, 10]}}), "traffic.steps are not percentages"),
         (json!({"traffic": {"steps": [100]}}), "traffic.steps are not percentages"),
         (json!({"traffic": {"steps": "10"}}), "traffic.steps are not percentages"),
+        (json!({"traffic": {"steps": [1, 2, 100]}}), "traffic.steps are not percentages"),
+        (json!({"traffic": {"steps": [10], "step_seconds": 86_041}}), "traffic.steps make a promotion longer"),
+        (json!({"bake_seconds": 86_101}), "bake_seconds make a promotion longer"),
+        (json!({"bake_seconds": 79_201, "health_timeout_seconds": 7_200}), "are 86401;"),
         (json!({"tags": {"": "x"}}), "tags. is not a key that ELB takes"),
         (json!({"tags": {"a": "x".repeat(256)}}), "tags.a has a value that ELB would refuse"),
         (json!({"tags": "team"}), "tags is \"team\", it is an object"),
@@ -112,6 +116,19 @@ fn each_fault_is_found_alone() {
         let found = faults(&with(&keys));
         assert!(found.contains(want) && found.lines().count() == 1, "{keys}\nwant {want}\ngot  {found}");
     }
+}
+
+#[test]
+fn a_promotion_has_to_fit_into_what_a_job_may_take() {
+    for keys in [
+        json!({"bake_seconds": 86_100}),
+        json!({"traffic": {"steps": [10], "step_seconds": 86_040}}),
+        json!({"traffic": {"steps": [10, 50], "step_seconds": 21_600}, "bake_seconds": 42_780}),
+    ] {
+        assert_eq!(faults(&with(&keys)), "", "{keys}");
+    }
+    let long = json!({"traffic": {"steps": [10, 25, 50, 75], "step_seconds": 21_600}, "bake_seconds": 3_600});
+    insta::assert_snapshot!(faults(&with(&long)), @"traffic.steps make a promotion longer than a CodePipeline job may be, 86400 seconds: 4 × (21600 step_seconds + 60 for coming late) + 3600 bake_seconds + 300 health_timeout_seconds are 90540; write fewer or shorter ones");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod config;
 mod config_faults;
 mod events;
 mod jobs;
+mod metrics;
 mod notices;
 mod sentences;
 mod sight;

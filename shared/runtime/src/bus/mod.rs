@@ -159,11 +159,12 @@ async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Re
         let lease = ended.lease.take();
         if ended.hindered {
             report::close(&runner.clients, deadline, lease, None, None).await;
-            direct::log(&ended.outcome);
             if deadline.has(CHANGE_NEEDS + PAUSE) {
+                tracing::warn!(why = ended.outcome.sentence(), "the event is hindered");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
+            report::end(runner.function, request, &ended, deadline);
             return Err(format!("{what}: {}", ended.outcome.sentence()).into());
         }
         if matches!(ended.outcome, Outcome::Refused(Refusal::UnknownService { .. })) {
@@ -176,7 +177,7 @@ async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Re
         if !direct::is_news(&ended.outcome) {
             return Ok(ignored(what, &ended.outcome.sentence()));
         }
-        direct::log(&ended.outcome);
+        report::end(runner.function, request, &ended, deadline);
         // What was refused or failed is so again when Lambda delivers the event again, and is told then.
         return match untold {
             Some(untold) => Err(format!("{what}: {untold}").into()),

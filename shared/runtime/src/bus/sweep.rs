@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use domain::config::Found;
 use domain::id::ServiceName;
+use domain::metrics;
 use domain::notice::{Notice, Status};
-use domain::plan::End;
+use domain::plan::{Done, End};
+use domain::refusal::{Refusal, WaitFor};
 use domain::report::Outcome;
 use domain::request::{Request, Verb};
 use domain::world::InstanceState;
 use lambda_runtime::Error;
+use plans::Readiness;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::call::{Call, Patience};
+use crate::call::{Call, Ended, Patience};
 use crate::deadline::{Deadline, REPORT_NEEDS, now};
-use crate::errors::AwsError;
+use crate::errors::{AwsError, Trouble};
 use crate::lease::{self, Lease};
 use crate::observe::{Look, Memory, groups, instances_of_service, tagged};
 use crate::runner::Runner;
@@ -30,16 +33,6 @@ const PERIOD_SECONDS: i64 = 600;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// As the lease table remembers that an unconfigured service was told.
 const UNCONFIGURED: &str = "unconfigured";
-
-/// What became of a service.
-enum Swept {
-    /// Nothing was to do.
-    Clean,
-    /// Something was done, or waits for a later sweep.
-    Worked,
-    /// Another call holds its lease.
-    Busy,
-}
 
 /// Sweeps every service that is configured, or that anything is tagged with.
 pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, Error> {
@@ -63,24 +56,27 @@ pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, 
         let request = Request::new(name.clone(), None, Verb::Sweep);
         let span = direct::span(&request);
         let swept = async {
-            match every.get(name) {
+            let swept = match every.get(name) {
                 Some(found) => service(runner, deadline, &request, found, &groups).await,
                 None => {
                     let time = deadline.left().saturating_sub(REPORT_NEEDS);
                     let told = tokio::time::timeout(time, unconfigured(runner, name, &groups)).await;
-                    told.unwrap_or_else(|_| Err("AWS took too long".to_owned()))
+                    told.unwrap_or_else(|_| Err(too_long()))
                 }
-            }
+            };
+            let ended = swept.unwrap_or_else(|trouble| Some(Ended::by(&trouble, None)))?;
+            report::end(runner.function, &request, &ended, deadline);
+            Some(ended.outcome)
         };
         done += 1;
         match swept.instrument(span).await {
-            Ok(Swept::Clean) => {}
-            Ok(Swept::Worked) => worked += 1,
-            Ok(Swept::Busy) => busy += 1,
-            Err(why) => {
-                tracing::error!(service = name.as_str(), why, "the service could not be swept");
+            None => {}
+            Some(Outcome::Waiting(WaitFor::Lease)) => busy += 1,
+            Some(outcome @ (Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Waiting(WaitFor::Aws { .. }))) => {
+                tracing::error!(service = name.as_str(), why = outcome.sentence(), "the service could not be swept");
                 failed.push(name.as_str());
             }
+            Some(Outcome::Done(..) | Outcome::Waiting(_)) => worked += 1,
         }
     }
     let not_reached = names.len().saturating_sub(done);
@@ -103,19 +99,19 @@ fn in_turn(names: &BTreeSet<ServiceName>) -> impl Iterator<Item = &ServiceName> 
     names.iter().cycle().skip(first).take(names.len())
 }
 
-/// Sweeps a service: without its lease it looks, with it it works.
+/// Sweeps a service: without its lease it looks, with it it works. `None` where nothing was to do.
 async fn service(
     runner: &Runner,
     deadline: Deadline,
     request: &Request,
     found: &Found,
     listed_groups: &[String],
-) -> Result<Swept, String> {
+) -> Result<Option<Ended>, Trouble> {
     let problems: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
     let (Some(service), Some(table), true) =
         (&found.service, runner.services.settings.lease_table.as_deref(), problems.is_empty())
     else {
-        return Err(format!("the config of {} is not right: {}", request.service, problems.join("; ")));
+        return Err(Trouble::Refused(Refusal::BadConfig { service: request.service.clone(), problems }));
     };
     let look = Look {
         clients: &runner.clients,
@@ -126,23 +122,24 @@ async fn service(
         scope: plans::scope(&request.verb, service),
         listed_groups,
     };
-    let told = lease::told(&runner.clients, table, &request.service).await.map_err(|error| error.to_string())?;
+    let told = lease::told(&runner.clients, table, &request.service).await?;
     let memory = Memory { told, ..Memory::default() };
     let time = deadline.left().saturating_sub(REPORT_NEEDS);
     let seen = tokio::time::timeout(time, look.observe(&memory)).await;
-    let seen = seen.map_err(|_| "AWS took too long".to_owned())?.map_err(|trouble| trouble.to_string())?;
-    let plan = plans::plan(request, service, &seen.world, now());
+    let seen = seen.map_err(|_| too_long())??;
+    let time = now();
+    let plan = plans::plan(request, service, &seen.world, time);
+    if let Some(Readiness { way_back, ready }) = plans::readiness(service, &seen.world, time) {
+        let metrics = metrics::of_way_back(request, ready, time).map(|metrics| metrics.to_string());
+        tracing::info!(%way_back, ready, metrics = metrics.as_deref(), "way back");
+    }
     if plan.stages.is_empty() {
-        return match plan.end {
-            End::Done(_) => Ok(Swept::Clean),
-            End::Wait(wait) => {
-                tracing::info!(wait_for = %wait, "end");
-                Ok(Swept::Worked)
-            }
-            End::Refuse(refusal) => Err(refusal.to_string()),
-            End::Fail(failure) => Err(failure.to_string()),
-            End::Look | End::LookForLaunch | End::Check(_) => Ok(Swept::Clean),
-        };
+        return Ok(match plan.end {
+            End::Done(_) | End::Look | End::LookForLaunch | End::Check(_) => None,
+            End::Wait(wait) => Some(Ended::with(Outcome::Waiting(wait))),
+            End::Refuse(refusal) => Some(Ended::with(Outcome::Refused(refusal))),
+            End::Fail(failure) => Some(Ended::with(Outcome::Failed(failure))),
+        });
     }
     let call = Call {
         clients: &runner.clients,
@@ -158,31 +155,28 @@ async fn service(
     };
     let mut ended = call.run().await;
     report::close(&runner.clients, deadline, ended.lease.take(), None, None).await;
-    direct::log(&ended.outcome);
-    match ended.outcome {
-        Outcome::Done(..) => Ok(Swept::Worked),
-        Outcome::Waiting(domain::refusal::WaitFor::Lease) => Ok(Swept::Busy),
-        Outcome::Waiting(domain::refusal::WaitFor::Aws { what }) => Err(what),
-        Outcome::Waiting(_) => Ok(Swept::Worked),
-        Outcome::Refused(_) | Outcome::Failed(_) => Err(ended.outcome.sentence()),
-    }
+    Ok(Some(ended))
+}
+
+fn too_long() -> Trouble {
+    Trouble::Later(WaitFor::Aws { what: "it took too long".to_owned() })
 }
 
 /// Tells, once a day, that something stands of a service that nobody configures any more. Nothing of it is changed.
-async fn unconfigured(runner: &Runner, name: &ServiceName, listed_groups: &[String]) -> Result<Swept, String> {
+async fn unconfigured(runner: &Runner, name: &ServiceName, listed_groups: &[String]) -> Result<Option<Ended>, Trouble> {
     let clients = &runner.clients;
-    let standing = standing(runner, name, listed_groups).await.map_err(|error| error.to_string())?;
-    let Some(table) = runner.services.settings.lease_table.as_deref() else { return Ok(Swept::Clean) };
+    let standing = standing(runner, name, listed_groups).await?;
+    let Some(table) = runner.services.settings.lease_table.as_deref() else { return Ok(None) };
     if standing.is_empty() {
-        return Ok(Swept::Clean);
+        return Ok(None);
     }
-    let Some(lease) = Lease::take(clients, table, name).await.map_err(|error| error.to_string())? else {
-        return Ok(Swept::Busy);
+    let Some(lease) = Lease::take(clients, table, name).await? else {
+        return Ok(Some(Ended::with(Outcome::Waiting(WaitFor::Lease))));
     };
     let time = now();
     if lease.told().get(UNCONFIGURED).is_some_and(|told| time - *told < DAY_SECONDS) {
         lease.release(clients).await;
-        return Ok(Swept::Clean);
+        return Ok(None);
     }
     let notice = Notice {
         service: name.clone(),
@@ -203,7 +197,9 @@ async fn unconfigured(runner: &Runner, name: &ServiceName, listed_groups: &[Stri
         Err(error) => Err(error),
     };
     lease.release(clients).await;
-    told.map(|()| Swept::Worked).map_err(|error| error.to_string())
+    told?;
+    let done = Done { headline: notice.headline, ..Done::default() };
+    Ok(Some(Ended::with(Outcome::Done(done, Vec::new()))))
 }
 
 /// What really stands of a service, a line each: the tagging API lags.
