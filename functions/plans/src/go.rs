@@ -92,11 +92,14 @@ pub fn next(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
 }
 
 /// The group of a rule that has one of these servers as a target: one that lost its tags, or that somebody filled
-/// by hand. What serves is not terminated.
-fn serves_elsewhere(standing: &Standing<'_>, instances: &[InstanceId]) -> Option<String> {
+/// by hand. What serves is not terminated. Provision asks for no targets: then any group without our tags may have them.
+pub fn serves_elsewhere(standing: &Standing<'_>, instances: &[InstanceId]) -> Option<String> {
     let in_a_rule = standing.world.groups.iter().filter(|group| standing.in_a_rule(&group.arn));
-    let has_one = |group: &&Group| group.targets.iter().flatten().any(|target| instances.contains(&target.instance));
-    in_a_rule.filter(|group| has_one(group)).map(|group| group.arn.name().to_owned()).next()
+    let may_have_one = |group: &&Group| match &group.targets {
+        Some(targets) => targets.iter().any(|target| instances.contains(&target.instance)),
+        None => !group.tags.is_of(&standing.service.name),
+    };
+    in_a_rule.filter(may_have_one).map(|group| group.arn.name().to_owned()).next()
 }
 
 /// A group without weight that no rule is to name: settled, deregistered, drained. `None` when it may be deleted.

@@ -13,7 +13,7 @@ use domain::world::{Holder, Image, Instance, InstanceState, LaunchFacts, Listene
 use crate::addresses::{Addresses, NotEnough};
 use crate::promote::{refuse_rejected, wait_for_promotion};
 use crate::standing::{Release, Standing, Traffic, Who};
-use crate::{mend, names, rejection};
+use crate::{go, mend, names, rejection};
 
 /// Plans a provision of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
@@ -276,8 +276,9 @@ fn give_up(
         Stage::follow(mend::tag_told(standing, release)),
     ];
     stages.push(Stage::follow(names::follow(standing, standing.product_who().as_ref(), false)));
-    // Where QA may reach it already, it is drained first, as every other rejected release.
-    if standing.service.keep_rejected_seconds == 0 && found.group.is_none() {
+    // Where somebody may reach it already, it goes as every other rejected release: looked at, and drained first.
+    let is_reached = found.group.is_some() || go::serves_elsewhere(standing, &instances).is_some();
+    if standing.service.keep_rejected_seconds == 0 && !is_reached {
         stages.push(Stage::stop(vec![Step::Terminate { instances }]));
     }
     Plan { stages, end: End::Fail(failure) }.after(Vec::new())

@@ -121,6 +121,13 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
     let calls = stack.gateway().record().since(mark);
     let for_the_sweep = followed_later(stack, &names).await?;
     check(stack, &names, load.releases).await?;
+    let mut by: BTreeMap<(String, String, String), usize> = BTreeMap::new();
+    for call in &calls {
+        *by.entry((call.service.clone(), call.caller.clone(), call.action.clone())).or_default() += 1;
+    }
+    for (k, v) in &by {
+        println!("DEBUG {k:?} {v}");
+    }
     let (calls, pauses) = count(&calls);
     Ok(Report {
         load,
@@ -170,7 +177,11 @@ async fn release(stage: Arc<Stage>, service: String) -> Result<(Duration, Vec<In
                         tokio::time::sleep(Duration::from_millis(any_of(PAUSE))).await;
                     }
                     (Some(error), _) if error.kind == ErrorKind::Timeout => {
-                        return Err(Trouble::new(format!("Lambda stopped {function} of {service}: {}", error.message)));
+                        let log = answer.log.join("\n  ");
+                        return Err(Trouble::new(format!(
+                            "Lambda stopped {function} of {service}: {}\n  {log}",
+                            error.message
+                        )));
                     }
                     _ => return Err(Trouble::new(format!("{function} of {service} does not end: {answered}"))),
                 }

@@ -1,9 +1,11 @@
 //! `provision` where EC2 or the account is not as one would like.
 
+use std::collections::BTreeSet;
+
 use domain::id::{ImageId, InstanceId, SubnetId};
 use domain::plan::Step;
 use domain::tags;
-use domain::world::{Image, Subnet};
+use domain::world::{Image, Scope, Subnet};
 use serde_json::json;
 
 use crate::account::Account;
@@ -120,6 +122,36 @@ fn it_runs_out_of_time_while_qa_may_reach_it_its_targets_are_drained_before_they
     course.failed();
     let account = course.account.call(&sweep()).done();
     assert_eq!((account.role("r1"), account.forwards("pre-product")), ("gone".into(), "no rule".into()));
+}
+
+#[test]
+fn it_runs_out_of_time_while_a_group_that_lost_its_tags_serves_of_it_nothing_of_it_is_terminated() {
+    let mut account = world().provisioned("r1").dies("r1", 1).adopted(&["i-r1-2"]);
+    account.full = account.service.subnets.iter().cloned().collect();
+    let request = job(provision("r1"), &account);
+    let course = account.call(&request);
+    course.failed();
+    assert_eq!(course.count(|step| matches!(step, Step::Terminate { .. })), 0);
+    let course = course.account.call(&sweep());
+    assert_eq!(course.account.paid("r1"), 1, "nor does the sweep: {}", course.story());
+}
+
+#[test]
+fn provision_asks_for_no_targets_and_a_group_without_our_tags_may_have_its_servers() {
+    let account = world().provisioned("r1").dies("r1", 1).adopted(&["i-r1-2"]);
+    let request = job(provision("r1"), &account);
+    let scope = Scope { launch: true, listener: true, ..plans::scope(&request.verb) };
+    let mut world = account.look(&request, scope, &BTreeSet::new());
+    for subnet in &account.service.subnets {
+        world.no_capacity.insert(subnet.clone(), format!("{subnet}: no capacity"));
+    }
+    for group in &mut world.groups {
+        group.targets = None;
+    }
+    let plan = plans::plan(&request, &account.service, &world, account.now);
+    let steps: Vec<&Step> = plan.stages.iter().flat_map(|stage| &stage.steps).collect();
+    assert!(steps.iter().any(|step| matches!(step, Step::Tell(_))), "{steps:#?}");
+    assert!(!steps.iter().any(|step| matches!(step, Step::Terminate { .. })), "{steps:#?}");
 }
 
 #[test]
