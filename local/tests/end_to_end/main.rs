@@ -12,6 +12,7 @@
 mod adopted;
 mod alarms;
 mod capacity;
+mod checks;
 mod configs;
 mod deadlines;
 mod events;
