@@ -62,12 +62,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place that nothing is really at: for runs without servers.
+    /// A place that nothing is really at, for runs without servers: on loopback, below the networks of those that have some.
     #[must_use]
     pub fn nowhere() -> Self {
         Self {
-            vpc_cidr: "10.0.0.0/16".to_owned(),
-            subnet_cidrs: (1..=ZONES.len()).map(|n| format!("10.0.{n}.0/24")).collect(),
+            vpc_cidr: "127.10.0.0/16".to_owned(),
+            subnet_cidrs: (1..=ZONES.len()).map(|n| format!("127.10.{n}.0/24")).collect(),
             listener_port: 80,
         }
     }

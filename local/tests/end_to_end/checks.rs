@@ -85,6 +85,9 @@ fn by_function(config: &mut Value) {
 fn by_request(config: &mut Value) {
     quick(config);
     config["checks"] = json!([{"url": "/version?x=1", "contains": "build 2"}]);
+    // Its servers' addresses are those of other tests' servers too.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    config["port"] = json!(free.local_addr().unwrap().port());
 }
 
 async fn checked() -> (Stack, Smoke) {
@@ -160,6 +163,11 @@ async fn serve(address: SocketAddr, body: &'static str) {
     });
 }
 
+fn ips(provisioned: &Value) -> Vec<IpAddr> {
+    let ips = provisioned["outputs"]["PrivateIps"].as_str().unwrap();
+    ips.split(',').map(|ip| ip.parse().unwrap()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_target_is_asked_before_it_has_traffic() {
     let stack = stack_with(Options { change: by_request, ..Options::scripted() }).await;
@@ -169,16 +177,14 @@ async fn each_target_is_asked_before_it_has_traffic() {
     says(reason(&answer), &["GET /version?x=1: no target could be reached", "security group"]);
     assert_eq!(status(&answer), "refused", "nobody listens there, and the load balancer finds them healthy");
 
-    let ips = provisioned["PrivateIps"].as_str().unwrap().split(',').map(|ip| ip.parse::<IpAddr>().unwrap());
-    for ip in ips {
+    for ip in ips(&provisioned) {
         serve(SocketAddr::new(ip, port), "this is build 2").await;
     }
     done(&stack, "register", &ask(SERVICE, "r1")).await;
     done(&stack, "promote", &ask(SERVICE, "r1")).await;
 
     let provisioned = done(&stack, "provision", &ask(SERVICE, "r2")).await;
-    let ips = provisioned["PrivateIps"].as_str().unwrap().split(',').map(|ip| ip.parse::<IpAddr>().unwrap());
-    for (ip, body) in ips.zip(["this is build 2", "this is build 1"]) {
+    for (ip, body) in ips(&provisioned).into_iter().zip(["this is build 2", "this is build 1"]) {
         serve(SocketAddr::new(ip, port), body).await;
     }
     refuses(&stack, "register", &ask(SERVICE, "r2"), &["its answer does not contain \"build 2\": this is build 1"])

@@ -30,7 +30,7 @@ async fn what_does_not_exist_or_does_not_fit_is_named() {
     let listener = format!("{}0", account.listener_arn.trim_end_matches(|c: char| c.is_ascii_hexdigit()));
     does_not_fit(&stack, "listener", 1, |config| config["listener_arn"] = json!(listener), &[&listener, "exist"]).await;
 
-    let unserved = subnet(&moto, &account.vpc, "10.0.9.0/24", "us-east-1c").await.unwrap().id;
+    let unserved = subnet(&moto, &account.vpc, "127.10.9.0/24", "us-east-1c").await.unwrap().id;
     let words = [unserved.as_str(), "us-east-1c", "us-east-1a, us-east-1b"];
     does_not_fit(&stack, "zone", 2, |config| config["subnets"][1] = json!(unserved), &words).await;
 
