@@ -237,4 +237,6 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod tests;

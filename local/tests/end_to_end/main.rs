@@ -20,6 +20,7 @@ mod late;
 mod lateness;
 mod leases;
 mod letters;
+mod metrics;
 mod people;
 mod refusals;
 mod stage;
