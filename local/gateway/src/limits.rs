@@ -1,11 +1,16 @@
-//! How often AWS lets an account call: token buckets, as its services document them. Off at first.
+//! How often AWS lets an account call: token buckets, as its services have them. Off at first.
 //!
-//! - EC2, "Request throttling for the Amazon EC2 API": a bucket for each action, and one more of resources for launches and
-//!   terminations.
-//! - ELB, "Request throttling for the ELB API": one bucket for all calls of the account, and one each for reads, changes and
-//!   registrations.
-//! - Route 53, "Throttling for Amazon Route 53 API requests": one bucket for all calls of the account, and one for each action.
-//! - Parameter Store's default throughput: 40 a second.
+//! Documented, that is read in AWS's pages:
+//!
+//! - Route 53 ("Throttling for Amazon Route 53 API requests"): a bucket of 50 for all calls of the account, refilled with 10 a
+//!   second, and as much for each action.
+//! - ELB ("Request throttling for the ELB API"): a bucket for all calls of the account, and one each for kinds of them; the one
+//!   for reads holds 40 and is refilled with 10 a second.
+//! - EC2 ("Request throttling for the Amazon EC2 API"): a bucket for each action, of 100 for most reads, refilled with 20 a
+//!   second; and one more of resources for launches and terminations.
+//!
+//! Assumed, from memory: all other numbers. They are ELB's bucket of the account and those for changes and registrations; EC2's
+//! for changes, launches, terminations, tags and reads that neither name nor filter; Parameter Store's 40 a second.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

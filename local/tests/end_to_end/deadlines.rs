@@ -11,7 +11,8 @@ use pipeline::ExecutionStatus;
 use serde_json::{Value, json};
 
 use crate::stage::{
-    SERVICE, ask, calls_since, done, look, pre_product, product, quick, served, stack_with, status, teardown,
+    SERVICE, ask, calls_since, done, execution_ended, look, pre_product, product, quick, served, stack_with, status,
+    teardown,
 };
 
 /// Room for a few changes: none is sent with less than 12 s left.
@@ -114,12 +115,7 @@ async fn an_event_that_has_no_time_is_thrown_and_delivered_again() {
     let mut answers = stack.functions().subscribe();
     // More than one try gets through.
     stack.gateway().faults().add(Rule::new(What::Delay(SLOW)).caller("TEARDOWN").times(9));
-    let event = json!({
-        "source": "aws.codepipeline",
-        "detail-type": "CodePipeline Pipeline Execution State Change",
-        "detail": {"pipeline": SERVICE, "execution-id": "r2", "state": "FAILED", "version": 1},
-    });
-    stack.bus().put(&event).unwrap();
+    stack.bus().put(&execution_ended(SERVICE, "r2", "FAILED")).unwrap();
     stack.idle().await.unwrap();
     let mut tries = Vec::new();
     while let Ok(answer) = answers.try_recv() {
@@ -148,6 +144,44 @@ async fn the_sweep_ends_by_itself_and_goes_on_the_next_time() {
     fast(&stack, rules);
     stack.sweep_until("r2 is gone", || async { Ok(look(&stack).await.is_gone("r2")) }).await.unwrap();
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+}
+
+/// More often than the SDK tries an operation by itself, twice over.
+const THROTTLED: u32 = 7;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_throttled_for_a_while_is_asked_again_by_the_same_call() {
+    let stack = stack_with(Options { change: quick, ..Options::scripted() }).await;
+    let faults = stack.gateway().faults();
+    let reads = ["DescribeRules", "DescribeTargetGroups", "DescribeTargetHealth"];
+    let changes = ["RunInstances", "RegisterTargets", "ModifyRule"];
+    for (release, actions) in [("r1", reads), ("r2", changes)] {
+        for (function, action) in ["provision", "register", "promote"].into_iter().zip(actions) {
+            let rule = Rule::new(What::Throttle).caller(&function.to_uppercase()).action(action).times(THROTTLED);
+            let throttled = faults.add(rule);
+            let answer = stack.invoke(function, &ask(SERVICE, release)).await.unwrap();
+            assert_eq!(faults.hits(throttled), THROTTLED, "{action}: {}", answer.json());
+            assert_eq!(status(&answer.json()), "done", "{action}: {}\n{}", answer.json(), answer.log.join("\n"));
+        }
+    }
+    assert_eq!(served(&stack, SERVICE).await, ["r2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_throttled_for_longer_than_a_call_lasts_is_waited_for() {
+    let stack = short_stack().await;
+    product(&stack, SERVICE, "r1").await;
+    pre_product(&stack, SERVICE, "r2").await;
+    let faults = stack.gateway().faults();
+    for action in ["DescribeRules", "ModifyRule"] {
+        let throttled = faults.add(Rule::new(What::Throttle).caller("PROMOTE").action(action));
+        let answer = stack.invoke("promote", &ask(SERVICE, "r2")).await.unwrap();
+        ended_by_itself(&answer);
+        assert_eq!(status(&answer.json()), "waiting", "{action}: {}\n{}", answer.json(), answer.log.join("\n"));
+        lease_is_given_back(&stack).await;
+        faults.remove(throttled);
+    }
+    done(&stack, "promote", &ask(SERVICE, "r2")).await;
 }
 
 /// An action that AWS never answers: all of the SDK's attempts end within what a change may take.

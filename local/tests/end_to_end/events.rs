@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::alarms;
 use crate::stage::{
-    Person, SERVICE, Service, calls_since, done, ignored, look, pipeline_with, product, quick, says, served, stack,
-    stack_with, teardown, unchanged_since,
+    Person, SERVICE, Service, calls_since, done, execution_ended, ignored, look, pipeline_with, product, quick, says,
+    served, stack, stack_with, teardown, unchanged_since,
 };
 
 /// Ships a release by the pipeline until it is product and waits at `KeepIt`.
@@ -54,21 +54,13 @@ async fn approval_failed(stack: &Stack, execution: &str, action: &str) -> Value 
     })
 }
 
-fn execution_failed(execution: &str) -> Value {
-    json!({
-        "source": "aws.codepipeline",
-        "detail-type": "CodePipeline Pipeline Execution State Change",
-        "detail": {"pipeline": SERVICE, "execution-id": execution, "state": "FAILED", "version": 1},
-    })
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn events_about_what_was_kept_are_ignored() {
     let stack = stack().await;
     let id = kept(&stack, "1").await;
     stack.idle().await.unwrap();
     let mark = stack.gateway().record().mark();
-    for event in [approval_failed(&stack, &id, "ShipIt").await, execution_failed(&id)] {
+    for event in [approval_failed(&stack, &id, "ShipIt").await, execution_ended(SERVICE, &id, "FAILED")] {
         assert_eq!(stack.bus().put(&event).unwrap().len(), 1);
         stack.idle().await.unwrap();
     }
@@ -99,7 +91,7 @@ async fn events_about_what_is_not_ours_are_ignored() {
 async fn an_execution_that_fails_does_not_take_product_away() {
     let stack = stack().await;
     let id = shipped(&stack, "1").await;
-    stack.bus().put(&execution_failed(&id)).unwrap();
+    stack.bus().put(&execution_ended(SERVICE, &id, "FAILED")).unwrap();
     stack.idle().await.unwrap();
     assert_eq!(served(&stack, SERVICE).await, [id]);
 }

@@ -9,8 +9,8 @@ use local::{Stack, xml};
 use serde_json::{Value, json};
 
 use crate::stage::{
-    Person, SERVICE, Service, ask, calls_since, done, ignored, log_lines, look, pre_product, product, reason, refuses,
-    says, served, stack, teardown, unchanged_since,
+    Person, SERVICE, Service, ask, calls_since, done, execution_ended, ignored, log_lines, look, pre_product, product,
+    reason, refuses, says, served, stack, teardown, unchanged_since,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,11 +102,7 @@ const NOBODY: &str = "answered-by-nobody";
 const OVER: [&str; 4] = ["FAILED", "STOPPED", "SUPERSEDED", "CANCELED"];
 
 fn execution(release: &str, state: &str) -> Value {
-    json!({
-        "source": "aws.codepipeline",
-        "detail-type": "CodePipeline Pipeline Execution State Change",
-        "detail": {"pipeline": "web", "execution-id": release, "state": state, "version": 1},
-    })
+    execution_ended("web", release, state)
 }
 
 /// The approval of an execution, rejected by alice or answered by nobody.

@@ -11,7 +11,9 @@ use local::standing::Tagged;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::stage::{SERVICE, ask, calls_since, done, look, pre_product, product, served, stack, status};
+use crate::stage::{
+    SERVICE, ask, calls_since, done, execution_ended, look, pre_product, product, served, stack, status,
+};
 
 /// As long as a lease lasts, by its holder's clock.
 const LEASE_SECONDS: u64 = 75;
@@ -92,8 +94,22 @@ async fn clocks_two_seconds_apart_take_no_lease_that_is_held() {
     }
 }
 
-/// Holds back the first switch that `promote` sends, and kills its sender; adding a permit lets it through.
-fn hold_switch(stack: &Stack) -> (Arc<Semaphore>, Arc<Semaphore>) {
+/// A switch that is held back: a permit for the first lets it through, then the second has one.
+type Held = (Arc<Semaphore>, Arc<Semaphore>);
+
+/// Where r1 is product, `promote r2` was killed when its switch was on its way, and its lease has run out.
+async fn killed_at_the_switch() -> (Stack, Held) {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    pre_product(&stack, SERVICE, "r2").await;
+    let held = hold_switch(&stack);
+    assert!(stack.invoke("promote", &ask(SERVICE, "r2")).await.unwrap().error.is_some(), "it was killed");
+    stack.age_lease(SERVICE).await.unwrap();
+    (stack, held)
+}
+
+/// Holds back the first switch that `promote` sends, and kills its sender.
+fn hold_switch(stack: &Stack) -> Held {
     let (through, arrived) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let (kill, gate, arrival) = (kill_promote(stack), Arc::clone(&through), Arc::clone(&arrived));
     let hold: Hook = Arc::new(move |request| {
@@ -110,7 +126,7 @@ fn hold_switch(stack: &Stack) -> (Arc<Semaphore>, Arc<Semaphore>) {
 }
 
 /// Lets the switch through that was held back, and waits until AWS did it.
-async fn let_through(stack: &Stack, (through, arrived): (Arc<Semaphore>, Arc<Semaphore>)) {
+async fn let_through(stack: &Stack, (through, arrived): Held) {
     let mut calls = stack.gateway().subscribe();
     through.add_permits(1);
     drop(arrived.acquire().await);
@@ -125,12 +141,7 @@ async fn let_through(stack: &Stack, (through, arrived): (Arc<Semaphore>, Arc<Sem
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_that_comes_after_its_sender_and_another_one_changes_nothing() {
-    let stack = stack().await;
-    product(&stack, SERVICE, "r1").await;
-    pre_product(&stack, SERVICE, "r2").await;
-    let held = hold_switch(&stack);
-    assert!(stack.invoke("promote", &ask(SERVICE, "r2")).await.unwrap().error.is_some(), "it was killed");
-    stack.age_lease(SERVICE).await.unwrap();
+    let (stack, held) = killed_at_the_switch().await;
     done(&stack, "promote", &ask(SERVICE, "r2")).await;
     let before = look(&stack).await.weights(SERVICE, "product");
     let_through(&stack, held).await;
@@ -142,18 +153,8 @@ async fn a_switch_that_comes_after_its_sender_and_another_one_changes_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_switch_to_what_was_rejected_meanwhile_is_taken_back() {
-    let stack = stack().await;
-    product(&stack, SERVICE, "r1").await;
-    pre_product(&stack, SERVICE, "r2").await;
-    let held = hold_switch(&stack);
-    assert!(stack.invoke("promote", &ask(SERVICE, "r2")).await.unwrap().error.is_some(), "it was killed");
-    stack.age_lease(SERVICE).await.unwrap();
-    let event = json!({
-        "source": "aws.codepipeline",
-        "detail-type": "CodePipeline Pipeline Execution State Change",
-        "detail": {"pipeline": SERVICE, "execution-id": "r2", "state": "FAILED", "version": 1},
-    });
-    stack.bus().put(&event).unwrap();
+    let (stack, held) = killed_at_the_switch().await;
+    stack.bus().put(&execution_ended(SERVICE, "r2", "FAILED")).unwrap();
     stack.idle().await.unwrap();
     assert_eq!(look(&stack).await.group_of("r2").unwrap().tag("role"), "rejected");
     let_through(&stack, held).await;
@@ -166,12 +167,7 @@ async fn a_late_switch_to_what_was_rejected_meanwhile_is_taken_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_switch_after_a_newer_release_is_told_and_put_right() {
-    let stack = stack().await;
-    product(&stack, SERVICE, "r1").await;
-    pre_product(&stack, SERVICE, "r2").await;
-    let held = hold_switch(&stack);
-    assert!(stack.invoke("promote", &ask(SERVICE, "r2")).await.unwrap().error.is_some(), "it was killed");
-    stack.age_lease(SERVICE).await.unwrap();
+    let (stack, held) = killed_at_the_switch().await;
     done(&stack, "promote", &ask(SERVICE, "r2")).await;
     product(&stack, SERVICE, "r3").await;
     let_through(&stack, held).await;

@@ -7,7 +7,7 @@ use gateway::{Rule, What};
 use local::{Options, Stack};
 use serde_json::{Value, json};
 
-use crate::stage::{Person, Service, log_lines, look, quick, says, stack, stack_with};
+use crate::stage::{Person, Service, execution_ended, log_lines, look, quick, says, stack, stack_with};
 
 /// Takes out what Lambda gave up on: the event, and why it failed the last time.
 async fn letters(stack: &Stack) -> Vec<(String, String)> {
@@ -37,11 +37,7 @@ fn tries(stack: &Stack, request_id: &str) -> usize {
 }
 
 fn failed(release: &str) -> Value {
-    json!({
-        "source": "aws.codepipeline",
-        "detail-type": "CodePipeline Pipeline Execution State Change",
-        "detail": {"pipeline": "web", "execution-id": release, "state": "FAILED"},
-    })
+    execution_ended("web", release, "FAILED")
 }
 
 #[tokio::test(flavor = "multi_thread")]

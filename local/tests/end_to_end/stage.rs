@@ -93,6 +93,15 @@ pub async fn served(stack: &Stack, service: &str) -> Vec<String> {
     weights.into_iter().filter(|(_, weight)| *weight > 0).map(|(release, _)| release).collect()
 }
 
+/// The event of a pipeline's execution that ended: `FAILED`, `STOPPED`, `SUPERSEDED`, `CANCELED`.
+pub fn execution_ended(pipeline: &str, execution: &str, state: &str) -> Value {
+    json!({
+        "source": "aws.codepipeline",
+        "detail-type": "CodePipeline Pipeline Execution State Change",
+        "detail": {"pipeline": pipeline, "execution-id": execution, "state": state, "version": 1},
+    })
+}
+
 /// The functions' calls since a mark.
 pub fn calls_since(stack: &Stack, mark: Mark) -> Vec<Call> {
     let functions = ["PROVISION", "REGISTER", "PROMOTE", "TEARDOWN"];
