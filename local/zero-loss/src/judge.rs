@@ -82,8 +82,9 @@ impl<'a> Judge<'a> {
     fn target(&self, failure: &Failure) -> Option<SocketAddr> {
         let lines = self.log.get(&failure.server.client?)?;
         // A connection has one request at a time.
-        let its =
-            |at: Instant| at + LOG_APART >= failure.ended && at <= failure.ended + LOG_APART && at >= failure.began;
+        let its = |at: Instant| {
+            at + LOG_APART >= failure.ended && at <= failure.ended + LOG_APART && at + LOG_EARLY >= failure.began
+        };
         lines.iter().rev().find(|(at, _)| its(*at)).map(|(_, target)| *target)
     }
 
