@@ -253,6 +253,42 @@ async fn a_draining_target_ends_what_it_has_and_gets_nothing_new() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_at_a_killed_server_is_known_and_nobody_else() {
+    let world = World::new().await;
+    let (group, dying, dying_server) = world.served_group("dying").await;
+    let address = world.machines.instances().list().await.unwrap().iter().find_map(|one| one.private_ip).unwrap();
+    world.rule(20, &on_host(HOST), forward(&[(&group, 1)])).await;
+    world.register(&group, &dying).await;
+    world.until(&group, &dying, State::Healthy).await;
+    let (mut there, mut elsewhere) = (world.client().await, world.client().await);
+    // The connection has served a request before: this is the one that HAProxy closes without a word.
+    assert!(there.get(HOST, "/").await.body.starts_with("dying"));
+    let (client, bystander) = (there.address(), elsewhere.address());
+    let cut = tokio::spawn(async move { there.request(HOST, "/slow", "").await });
+    dying_server.until_slow_requests(1).await;
+    let (staying, staying_address) = world.instance(&[]).await;
+    let staying_server = world::server::Server::start("staying", &staying_address).await;
+    world.register(&group, &staying).await;
+    world.until(&group, &staying, State::Healthy).await;
+    dying_server.set_health(502);
+    world.until(&group, &dying, State::Unhealthy).await;
+    let slow = tokio::spawn(async move { elsewhere.get(HOST, "/slow").await });
+    staying_server.until_slow_requests(1).await;
+
+    let kill = Box::new(move || {
+        drop(dying_server);
+        Ok(())
+    });
+    let load_balancer = world.machines.load_balancer();
+    let clients = load_balancer.kill_at((address, world::PORT).into(), kill).await.unwrap();
+    assert!(clients.contains(&client) && !clients.contains(&bystander), "{clients:?}");
+    assert!(cut.await.unwrap().is_err(), "it was answered");
+    staying_server.answer_slow();
+    assert!(slow.await.unwrap().body.starts_with("staying"));
+    assert!(load_balancer.requests().await.unwrap() >= 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn groups_come_and_go_in_the_slots_of_others() {
     let world = World::new().await;
     let (product, product_instance, _product_server) = world.served_group("product").await;

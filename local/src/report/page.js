@@ -115,8 +115,9 @@
     };
     if (part.series.length <= 12) part.series.forEach((one, index) => entry(one.name, colour(index, part.shares)));
     else entry(`${part.series.length} releases, a colour each`, colour(0, true));
-    const kinds = new Map(part.marks.map((mark) => [mark.name.split(" ")[0] + mark.tone, mark]));
-    kinds.forEach((mark) => entry(mark.name.replace(/ [^ ]*\d[^ ]*$/, ""), css(`--${mark.tone}`), true));
+    // Of `step: 20 % to …` the first part says what kind of moment it is.
+    const kinds = new Map(part.marks.map((mark) => [mark.name.split(":")[0], mark.tone]));
+    kinds.forEach((tone, name) => entry(name, css(`--${tone}`), true));
   };
 
   data.parts.forEach((part) => {

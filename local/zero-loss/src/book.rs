@@ -282,6 +282,13 @@ impl Book {
         self.ended.map_or(Duration::ZERO, |ended| ended.saturating_duration_since(self.opened))
     }
 
+    /// How many requests were begun and have no end in the book.
+    #[must_use]
+    pub fn unended(&self) -> u64 {
+        let ended: u64 = self.sites.iter().map(Site::succeeded).sum();
+        self.begun.saturating_sub(ended).saturating_sub(self.failures.len() as u64)
+    }
+
     /// No more requests are begun.
     pub fn end(&mut self, now: Instant) {
         for site in &mut self.sites {

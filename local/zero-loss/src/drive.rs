@@ -7,6 +7,7 @@ use local::{Result, Stack, Trouble, service};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::alarm;
 use crate::fleet::Fleet;
 use crate::journal::{Journal, What};
 use crate::knife::Knife;
@@ -17,14 +18,29 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long whoever gets `waiting` waits before the next call.
 const BETWEEN_CALLS: Duration = Duration::from_millis(250);
 
+/// How often it is looked whether something has come.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// How long a killed server is down before it is started again.
 const DOWN: Duration = Duration::from_millis(700);
 
 /// How long a release is product before it is rolled back.
 const STANDS_MS: std::ops::Range<u64> = 200..1500;
 
-/// So many calls of AWS's a promote makes at most; it is cut at any of them.
+/// So many calls of AWS's a promote makes at most, at once or in steps; it is cut at any of them.
 const CUT_WITHIN_CALLS: u32 = 20;
+const CUT_WITHIN_CALLS_IN_STEPS: u32 = 50;
+
+/// How long after it was begun a promotion meets its trouble, at most: before, in and after the switch, or any of the steps.
+const TROUBLE_WITHIN_MS: u64 = 800;
+const TROUBLE_WITHIN_MS_IN_STEPS: u64 = 5000;
+
+/// The steps of those services that have some, and how long each stands.
+const STEPS: [u32; 2] = [20, 60];
+const STEP_SECONDS: u32 = 2;
+
+/// How long a release is watched where it is.
+const BAKE_SECONDS: u32 = 2;
 
 /// What is done to a promotion and the rollback after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +54,21 @@ pub enum Turn {
     KillNew,
     /// A server of the release that traffic goes back to is killed.
     KillOld,
+    /// An alarm goes off while it is promoted or baked, and puts traffic back. A service without alarms has a plain turn instead.
+    Alarm,
 }
 
 /// The turns, each as often as it comes in a row.
 const TURNS: [Turn; 10] = [
-    Turn::Plain,
+    Turn::Alarm,
     Turn::CutOff,
     Turn::FollowedAtOnce,
     Turn::KillNew,
-    Turn::Plain,
     Turn::CutOff,
     Turn::KillOld,
-    Turn::FollowedAtOnce,
     Turn::Plain,
+    Turn::Alarm,
+    Turn::FollowedAtOnce,
     Turn::Plain,
 ];
 
@@ -63,6 +81,9 @@ pub struct Driver<'a> {
     site: usize,
     name: String,
     port: u16,
+    in_steps: bool,
+    /// Its alarm, if it has one.
+    alarm: Option<String>,
     rng: Rng,
     last: u32,
 }
@@ -73,8 +94,21 @@ impl<'a> Driver<'a> {
     pub fn new(stack: &'a Stack, fleet: &'a Fleet<'a>, journal: &Journal, site: usize, name: &str) -> Self {
         let config = stack.config_of(name);
         let port = config.get("port").and_then(Value::as_u64).and_then(|port| port.try_into().ok()).unwrap_or(8080);
+        let in_steps = config.get("traffic").is_some();
+        let alarm = config.pointer("/alarms/0").and_then(Value::as_str).map(str::to_owned);
         let rng = Rng::with_seed(u64::try_from(site).unwrap_or_default());
-        Self { stack, fleet, journal: journal.clone(), site, name: name.to_owned(), port, rng, last: 0 }
+        Self {
+            stack,
+            fleet,
+            journal: journal.clone(),
+            site,
+            name: name.to_owned(),
+            port,
+            in_steps,
+            alarm,
+            rng,
+            last: 0,
+        }
     }
 
     /// Brings the first release to product.
@@ -83,6 +117,9 @@ impl<'a> Driver<'a> {
     ///
     /// Where a call does not get there.
     pub async fn first(&mut self) -> Result<String> {
+        if let Some(alarm) = &self.alarm {
+            alarm::make(self.stack, alarm).await?;
+        }
         let release = self.ship().await?;
         self.promote(&release).await?;
         Ok(release)
@@ -101,25 +138,31 @@ impl<'a> Driver<'a> {
             if !*wanted.borrow() {
                 break;
             }
-            self.promote_with(*turn, &next).await?;
+            let turn = if *turn == Turn::Alarm && self.alarm.is_none() { Turn::Plain } else { *turn };
             let mut before = product.clone();
-            if *turn == Turn::FollowedAtOnce {
-                before = next;
-                next = self.ship().await?;
-                self.promote(&next).await?;
-                self.journal.note(self.site, What::FollowedAtOnce, &next);
+            if turn == Turn::Alarm {
+                self.promote_until_alarm(&next).await?;
+            } else {
+                self.promote_with(turn, &next).await?;
+                if turn == Turn::FollowedAtOnce {
+                    before = next;
+                    next = self.ship().await?;
+                    self.promote(&next).await?;
+                    self.journal.note(self.site, What::FollowedAtOnce, &next);
+                }
+                tokio::time::sleep(Duration::from_millis(self.rng.u64(STANDS_MS))).await;
+                let killed =
+                    if turn == Turn::KillOld { Some(self.kill(&before, What::KilledOld).await?) } else { None };
+                self.roll_back(&next, killed).await?;
             }
-            tokio::time::sleep(Duration::from_millis(self.rng.u64(STANDS_MS))).await;
-            let killed = if *turn == Turn::KillOld { Some(self.kill(&before, What::KilledOld).await?) } else { None };
             let rejected = next;
-            self.roll_back(&rejected, killed).await?;
             product = before;
             // What is rejected goes while the next release comes.
             next = self.number();
             let (gone, shipped) = tokio::join!(self.torn_down(&rejected), self.bring(&next));
             gone?;
             shipped?;
-            if *turn == Turn::FollowedAtOnce {
+            if turn == Turn::FollowedAtOnce {
                 // What was product two releases ago is in no rule any more; finish takes it away.
                 self.done("teardown", &json!({"service": self.name, "release": product, "action": "finish"})).await?;
                 self.journal.note(self.site, What::Finished, &product);
@@ -131,18 +174,59 @@ impl<'a> Driver<'a> {
     /// Promotes a release, disturbed or not.
     async fn promote_with(&mut self, turn: Turn, release: &str) -> Result<()> {
         match turn {
-            Turn::Plain | Turn::FollowedAtOnce | Turn::KillOld => self.promote(release).await,
+            Turn::Plain | Turn::FollowedAtOnce | Turn::KillOld | Turn::Alarm => self.promote(release).await,
             Turn::CutOff => self.promote_cut_off(release).await,
             Turn::KillNew => {
-                let killed = self.kill(release, What::KilledNew).await?;
-                let comes_back = async {
+                let pause = self.trouble_after();
+                let dies = async {
+                    tokio::time::sleep(pause).await;
+                    let killed = self.kill(release, What::KilledNew).await?;
                     tokio::time::sleep(DOWN).await;
                     self.fleet.restart(&killed, None).await
                 };
-                let (promoted, back) = tokio::join!(self.promote(release), comes_back);
+                let (promoted, back) = tokio::join!(self.promote(release), dies);
                 promoted.and(back)
             }
         }
+    }
+
+    fn trouble_after(&mut self) -> Duration {
+        let within = if self.in_steps { TROUBLE_WITHIN_MS_IN_STEPS } else { TROUBLE_WITHIN_MS };
+        Duration::from_millis(self.rng.u64(0..within))
+    }
+
+    /// Promotes a release whose alarm goes off once it has weight: traffic goes back, by the alarm's event or by the promotion's next
+    /// call, whichever comes first.
+    async fn promote_until_alarm(&mut self, release: &str) -> Result<()> {
+        let Some(alarm) = self.alarm.clone() else { return Ok(()) };
+        let pause = self.trouble_after();
+        let goes_off = async {
+            let began = Instant::now();
+            while !self.journal.has_had_weight(release) {
+                if began.elapsed() > PATIENCE {
+                    return Err(Trouble::new(format!("{release} of {} gets no weight", self.name)));
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            tokio::time::sleep(pause).await;
+            self.journal.note(self.site, What::Alarm, release);
+            alarm::goes_off(self.stack, &alarm).await
+        };
+        let ask = self.ask(release);
+        let (promoted, gone_off) = tokio::join!(self.over("promote", &ask), goes_off);
+        gone_off?;
+        let promoted = promoted?;
+        self.stack.idle().await?;
+        // Whichever of the two it was, the release is rejected now: a promote says so.
+        let answer = self.over("promote", &ask).await?;
+        if answer.get("status").and_then(Value::as_str) != Some("refused") {
+            return Err(Trouble::new(format!("{release} of {} stands though its alarm went off: {answer}", self.name)));
+        }
+        if promoted.get("status").and_then(Value::as_str) == Some("done") {
+            self.journal.note(self.site, What::Promoted, release);
+        }
+        self.journal.note(self.site, What::RolledBack, release);
+        alarm::make(self.stack, &alarm).await
     }
 
     async fn promote(&self, release: &str) -> Result<()> {
@@ -153,7 +237,8 @@ impl<'a> Driver<'a> {
 
     /// Kills a promote somewhere in its work, and calls again once its lease is over.
     async fn promote_cut_off(&mut self, release: &str) -> Result<()> {
-        let knife = Knife::for_promote(self.stack, &self.name, self.rng.u32(1..CUT_WITHIN_CALLS));
+        let within = if self.in_steps { CUT_WITHIN_CALLS_IN_STEPS } else { CUT_WITHIN_CALLS };
+        let knife = Knife::for_promote(self.stack, &self.name, self.rng.u32(1..within));
         // It ends as it may: killed, or done before the knife fell.
         self.stack.invoke("promote", &self.ask(release)).await?;
         if knife.has_cut() {
@@ -233,7 +318,7 @@ impl<'a> Driver<'a> {
     async fn kill(&self, release: &str, what: What) -> Result<String> {
         let instances = self.fleet.instances("pointsman:release", release).await?;
         let victim = instances.first().ok_or_else(|| Trouble::new(format!("{release} has no server to kill")))?;
-        self.fleet.kill(self.site, &victim.id)?;
+        self.fleet.kill(&victim.id).await?;
         self.journal.note(self.site, what, release);
         Ok(victim.id.clone())
     }
@@ -248,14 +333,23 @@ impl<'a> Driver<'a> {
 
     /// Calls a function until it is done.
     async fn done(&self, function: &str, payload: &Value) -> Result<()> {
+        let answer = self.over(function, payload).await?;
+        match answer.get("status").and_then(Value::as_str) {
+            Some("done") => Ok(()),
+            _ => Err(Trouble::new(format!("{function} {payload}: {answer}"))),
+        }
+    }
+
+    /// Calls a function until it does not wait any more, or for longer than anything takes.
+    async fn over(&self, function: &str, payload: &Value) -> Result<Value> {
         let began = Instant::now();
         loop {
             let answer = self.stack.call(function, payload).await?;
-            match answer.get("status").and_then(Value::as_str) {
-                Some("done") => return Ok(()),
-                Some("waiting") if began.elapsed() < PATIENCE => tokio::time::sleep(BETWEEN_CALLS).await,
-                _ => return Err(Trouble::new(format!("{function} {payload}: {answer}"))),
+            let waits = answer.get("status").and_then(Value::as_str) == Some("waiting");
+            if !waits || began.elapsed() > PATIENCE {
+                return Ok(answer);
             }
+            tokio::time::sleep(BETWEEN_CALLS).await;
         }
     }
 }
@@ -267,7 +361,7 @@ fn is_back(status: &str, answer: &Value) -> bool {
     status == "done" || (status == "waiting" && after.iter().any(|words| reason.contains(words)))
 }
 
-/// The config of a site of this number, at the pace of a run.
+/// The config of a site of this number, at the pace of a run: by turns in steps, at once, and at once but watched for a while.
 ///
 /// # Errors
 ///
@@ -279,6 +373,17 @@ pub fn config(stack: &Stack, name: &str, number: u32, pace: &Pace) -> Result<Val
         config.remove("elastic_ips");
         config.insert("settle_seconds".to_owned(), json!(pace.settle_seconds));
         config.insert("drain_seconds".to_owned(), json!(pace.drain_seconds));
+        match number % 3 {
+            1 => {
+                config.insert("traffic".to_owned(), json!({"steps": STEPS, "step_seconds": STEP_SECONDS}));
+                config.insert("alarms".to_owned(), json!([alarm::name(name)]));
+            }
+            2 => {}
+            _ => {
+                config.insert("bake_seconds".to_owned(), json!(BAKE_SECONDS));
+                config.insert("alarms".to_owned(), json!([alarm::name(name)]));
+            }
+        }
     }
     debug_assert!(!service::host(&config, "product").is_empty());
     Ok(config)

@@ -1,6 +1,6 @@
 //! The servers: a process for each instance, which can be killed as a crash does, and comes back as a service manager lets it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Child;
@@ -22,10 +22,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A server that was dead for a while.
 #[derive(Clone, Debug)]
 pub struct Death {
-    pub site: usize,
     pub instance: String,
     pub address: SocketAddr,
     pub from: Instant,
+    /// The clients' connections that had a request there at that moment, as the load balancer knows them.
+    pub clients: BTreeSet<SocketAddr>,
     /// When it listened again; none while it does not.
     pub until: Option<Instant>,
 }
@@ -77,27 +78,30 @@ impl<'a> Fleet<'a> {
     /// # Errors
     ///
     /// Where there is none.
-    pub fn kill(&self, site: usize, instance: &str) -> Result<()> {
+    pub async fn kill(&self, instance: &str) -> Result<()> {
+        let machines = self.stack.machines().ok_or_else(|| Trouble::new("there are no machines"))?;
+        let (address, child) = self.take(instance)?;
         let from = Instant::now();
-        let address = self.stop(instance)?;
-        lock(&self.deaths).push(Death { site, instance: instance.to_owned(), address, from, until: None });
+        let clients = machines.load_balancer().kill_at(address, Box::new(move || end(child))).await?;
+        lock(&self.deaths).push(Death { instance: instance.to_owned(), address, from, clients, until: None });
         Ok(())
     }
 
-    /// Stops the server of an instance at once, as a deployment does that is in a hurry. Answers where it listened.
+    /// Stops the server of an instance at once, as a deployment does that is in a hurry.
     ///
     /// # Errors
     ///
     /// Where there is none.
-    pub fn stop(&self, instance: &str) -> Result<SocketAddr> {
+    pub fn stop(&self, instance: &str) -> Result<()> {
+        Ok(end(self.take(instance)?.1)?)
+    }
+
+    /// The address and the process of an instance's server, which is no longer ours then.
+    fn take(&self, instance: &str) -> Result<(SocketAddr, Option<Child>)> {
         let mut servers = lock(&self.servers);
         let (identity, child) =
             servers.get_mut(instance).ok_or_else(|| Trouble::new(format!("{instance} has no server")))?;
-        if let Some(mut child) = child.take() {
-            child.kill()?;
-            child.wait()?;
-        }
-        Ok(identity.address)
+        Ok((identity.address, child.take()))
     }
 
     /// Starts the server of an instance again, of another release if one is given, and waits until it listens.
@@ -150,6 +154,13 @@ impl Drop for Fleet<'_> {
             let _ = child.wait();
         }
     }
+}
+
+/// Kills a process, and waits for its end.
+fn end(child: Option<Child>) -> std::io::Result<()> {
+    let Some(mut child) = child else { return Ok(()) };
+    child.kill()?;
+    child.wait().map(drop)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
-
-use gateway::Call;
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinSet;
+use std::time::Instant;
 
 /// Something that happened to a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
+    /// It has so much of the product rule's weight now, in percent: the moment of AWS's answer.
+    Weight(u32),
+    /// The product rule sends everything to this release again.
+    Back,
     Promoted,
+    /// Traffic was put back; by a call, or by an alarm.
     RolledBack,
+    /// An alarm of its service went off.
+    Alarm,
     /// Promoted while the release before was still settling.
     FollowedAtOnce,
     /// A promote was killed, and the next call took over.
@@ -60,7 +62,18 @@ impl Journal {
 
     /// Notes that something happened now.
     pub fn note(&self, site: usize, what: What, release: &str) {
-        self.pages().moments.push(Moment { at: Instant::now(), site, what, release: release.to_owned() });
+        self.note_at(site, what, release, Instant::now());
+    }
+
+    /// Notes that something happened then.
+    pub(crate) fn note_at(&self, site: usize, what: What, release: &str, at: Instant) {
+        self.pages().moments.push(Moment { at, site, what, release: release.to_owned() });
+    }
+
+    /// Whether a release ever had any of the product rule's weight.
+    #[must_use]
+    pub fn has_had_weight(&self, release: &str) -> bool {
+        self.pages().moments.iter().any(|moment| moment.release == release && matches!(moment.what, What::Weight(_)))
     }
 
     /// All that happened so far.
@@ -79,31 +92,6 @@ impl Journal {
     #[must_use]
     pub fn let_go(&self, instance: &str) -> Option<Instant> {
         self.pages().let_go.get(instance).copied()
-    }
-
-    /// Notes deregistered targets for as long as the set lives.
-    #[must_use]
-    pub fn follow(&self, mut calls: broadcast::Receiver<Call>) -> JoinSet<()> {
-        let journal = self.clone();
-        let mut following = JoinSet::new();
-        following.spawn(async move {
-            loop {
-                match calls.recv().await {
-                    Ok(call) if call.action == "DeregisterTargets" && call.ok() => journal.lets_go(&call),
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return,
-                }
-            }
-        });
-        following
-    }
-
-    fn lets_go(&self, call: &Call) {
-        let ago: Duration = SystemTime::now().duration_since(call.at).unwrap_or_default();
-        let at = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
-        for instance in call.resource.split(',').map(str::trim).filter(|name| name.starts_with("i-")) {
-            self.let_go_at(instance, at);
-        }
     }
 
     /// Notes when an instance was deregistered; the first time counts.

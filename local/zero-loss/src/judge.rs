@@ -17,10 +17,9 @@ pub enum Verdict {
     Lost,
     /// A stream or socket that went on for longer than `drain_seconds` after its server was deregistered: AWS closes it too.
     Outlived,
-    /// It was on a server that was killed, by the server's own name or address, while it was dead.
+    /// It was on a server that was killed: by the server's own name in the answer's head, by its address in the load balancer's
+    /// log while it was dead, or by its connection, which the load balancer had under way there at the kill.
     OnKilledServer,
-    /// Its kept-alive connection was closed without a word at the moment in which a server of its site was killed.
-    AtKill,
 }
 
 /// A site's requests, judged.
@@ -31,8 +30,6 @@ pub struct Tally {
     pub lost: u64,
     pub outlived: u64,
     pub on_killed_server: u64,
-    /// Those of them that only the moment shows.
-    pub at_kill: u64,
 }
 
 impl Tally {
@@ -43,16 +40,17 @@ impl Tally {
         self.lost += other.lost;
         self.outlived += other.outlived;
         self.on_killed_server += other.on_killed_server;
-        self.at_kill += other.at_kill;
     }
 }
 
-/// A line of the load balancer's log is about a request that ended so close to it: a port is used again after minutes.
+/// The load balancer's log and the load may tell the moment of an end so far apart.
 const LOG_APART: Duration = Duration::from_secs(3);
 
-/// How a closed connection is told, and how long after the kill it is closed at most.
+/// HAProxy's clock is read once in a while: a line may seem so much older than it is.
+const LOG_EARLY: Duration = Duration::from_millis(50);
+
+/// How the load tells that a connection was closed before an answer's head came.
 const CLOSED: &str = "connection closed before message completed";
-const AT_KILL: Duration = Duration::from_millis(500);
 
 /// What a judge goes by.
 #[derive(Debug)]
@@ -83,9 +81,11 @@ impl<'a> Judge<'a> {
     /// The target that the load balancer sent a request to that failed, by its log.
     fn target(&self, failure: &Failure) -> Option<SocketAddr> {
         let lines = self.log.get(&failure.server.client?)?;
-        let apart = |at: Instant| at.max(failure.ended) - at.min(failure.ended);
-        let (at, target) = lines.iter().min_by_key(|(at, _)| apart(*at))?;
-        (apart(*at) <= LOG_APART).then_some(*target)
+        // A connection has one request at a time.
+        let its = |at: Instant| {
+            at + LOG_APART >= failure.ended && at <= failure.ended + LOG_APART && at + LOG_EARLY >= failure.began
+        };
+        lines.iter().rev().find(|(at, _)| its(*at)).map(|(_, target)| *target)
     }
 
     /// Whose fault it was. What cannot be shown to be excused is lost.
@@ -99,13 +99,12 @@ impl<'a> Judge<'a> {
             return Verdict::OnKilledServer;
         }
         // Where a target dies before it has answered, ALB says 502. HAProxy does so too, with a line in its log, but for a connection
-        // that served a request before: that one it closes, silently, and names no target.
+        // that served a request before: that one it closes, silently, and names no target. So it was asked at the kill.
         let silent = instance.is_none() && target.is_none() && failure.what.starts_with(CLOSED);
-        let at_kill = |death: &Death| {
-            death.site == failure.site && failure.began <= death.from && failure.ended <= death.from + AT_KILL
-        };
-        if silent && self.deaths.iter().filter(|death| failure.ended >= death.from).any(at_kill) {
-            return Verdict::AtKill;
+        let there = |death: &Death| failure.server.client.is_some_and(|client| death.clients.contains(&client));
+        let at_kill = |death: &Death| failure.began <= death.from && failure.ended >= death.from && there(death);
+        if silent && self.deaths.iter().any(at_kill) {
+            return Verdict::OnKilledServer;
         }
         let let_go = instance.and_then(|instance| self.journal.let_go(instance));
         if failure.kind.may_outlive() && let_go.is_some_and(|at| failure.ended >= at + self.drain) {
@@ -130,10 +129,6 @@ impl<'a> Judge<'a> {
                 }
                 Verdict::Outlived => tally.outlived += 1,
                 Verdict::OnKilledServer => tally.on_killed_server += 1,
-                Verdict::AtKill => {
-                    tally.on_killed_server += 1;
-                    tally.at_kill += 1;
-                }
             }
         }
         (tallies, lost)
@@ -161,7 +156,7 @@ mod tests {
         let began = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
         let (address, client) = (([127, 0, 0, 9], 80).into(), ([127, 0, 0, 1], 4000).into());
         let death = |from, until| Death {
-            site: 0,
+            clients: [client].into(),
             instance: "i-1".to_owned(),
             address,
             from: after(began, from),
@@ -176,15 +171,31 @@ mod tests {
             status: Some(502),
         };
         let get = |ended, server: &Server| failure(began, ended, Kind::Get, server.clone());
-        let closed = |ended| Failure { what: CLOSED.to_owned(), ..get(ended, &Server::default()) };
+        let stranger = Server { client: Some(([127, 0, 0, 1], 4001).into()), ..Server::default() };
+        let closed = |ended, server: &Server| Failure { what: CLOSED.to_owned(), ..get(ended, server) };
         for (why, deaths, log, failure, verdict) in [
             ("nobody knows where it was", vec![death(0, 9000)], vec![], get(1100, &Server::default()), Verdict::Lost),
-            ("closed silently as a server died", vec![death(1050, 3000)], vec![], closed(1100), Verdict::AtKill),
-            ("closed silently later", vec![death(1050, 3000)], vec![], closed(1700), Verdict::Lost),
-            ("closed silently before", vec![death(1150, 3000)], vec![], closed(1100), Verdict::Lost),
+            (
+                "closed silently, and was there",
+                vec![death(1050, 3000)],
+                vec![],
+                closed(1100, &logged),
+                Verdict::OnKilledServer,
+            ),
+            ("closed silently elsewhere", vec![death(1050, 3000)], vec![], closed(1100, &stranger), Verdict::Lost),
+            ("closed silently before", vec![death(1150, 3000)], vec![], closed(1100, &logged), Verdict::Lost),
+            ("begun on that connection later", vec![death(900, 3000)], vec![], closed(1100, &logged), Verdict::Lost),
+            ("had another answer", vec![death(1050, 3000)], vec![], get(1100, &logged), Verdict::Lost),
             ("its server was dead", vec![death(1050, 3000)], vec![], get(1100, &named), Verdict::OnKilledServer),
             ("so the log says", vec![death(500, 3000)], vec![line(1100)], get(1100, &logged), Verdict::OnKilledServer),
-            ("the log is about another", vec![death(500, 3000)], vec![line(9000)], get(1100, &logged), Verdict::Lost),
+            (
+                "the log is about a later one",
+                vec![death(500, 3000)],
+                vec![line(9000)],
+                get(1100, &logged),
+                Verdict::Lost,
+            ),
+            ("the log is about one before", vec![death(500, 3000)], vec![line(900)], get(1100, &logged), Verdict::Lost),
             ("it was back already", vec![death(200, 900)], vec![], get(1100, &named), Verdict::Lost),
             ("it died later", vec![death(1200, 3000)], vec![], get(1100, &named), Verdict::Lost),
         ] {

@@ -8,11 +8,11 @@ use local::terminal::Terminal;
 use local::{Options, Result, Trouble};
 use zero_loss::clicks::{self, Clicks};
 use zero_loss::load::{self, Load};
-use zero_loss::outcome::Outcome;
+use zero_loss::outcome::{self, Outcome};
 use zero_loss::run;
 
 const USAGE: &str = "zero_loss run [OPTION=NUMBER]... [report=FILE]
-    pairs=500        promotes, and as many rollbacks
+    pairs=500        promotes, and as many rollbacks; 0 for the clicks alone
     round=100        so many of them in one account
     services=6       released side by side
     rate=2400        requests a second in all
@@ -77,7 +77,11 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         let clicks: Clicks = clicks::measure(Options::new(), &settings.program, clicks).await?;
         Ok((rounds, clicks))
     })?;
-    let outcome = Outcome::of(&settings, &rounds, &clicks).ok_or_else(|| Trouble::new("no round was asked for"))?;
+    let Some(outcome) = Outcome::of(&settings, &rounds, &clicks) else {
+        // Clicks alone were asked for.
+        outcome::click_table(&clicks).iter().for_each(|table| outcome::tell_table(table, &terminal));
+        return Ok(ExitCode::SUCCESS);
+    };
     outcome.tell(&terminal);
     outcome.report().write(&report)?;
     terminal.say(&format!("\nWith pictures: {}", report.display()));

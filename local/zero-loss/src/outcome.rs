@@ -65,8 +65,10 @@ impl<'a> Outcome<'a> {
             }
             for failure in failures.into_iter().filter(|failure| failure.site < round.services) {
                 let server = &failure.server;
+                let let_go = server.instance.as_deref().and_then(|instance| round.journal.let_go(instance));
+                let let_go = let_go.map(|at| failure.ended.saturating_duration_since(at).as_secs_f64());
                 lost.push(format!(
-                    "{:.2} s into the round, {} of service {} at node {}, after {:.2} s: {} (release {}, instance {})",
+                    "{:.2} s into the round, {} of service {} at node {}, after {:.2} s: {} (release {}, instance {}{})",
                     failure.ended.saturating_duration_since(round.book.opened).as_secs_f64(),
                     failure.kind.name(),
                     failure.site + 1,
@@ -75,16 +77,22 @@ impl<'a> Outcome<'a> {
                     failure.what,
                     server.release.as_deref().unwrap_or("unknown"),
                     server.instance.as_deref().unwrap_or("unknown"),
+                    let_go.map(|ago| format!(", deregistered {ago:.2} s before")).unwrap_or_default(),
                 ));
             }
         }
         Some(Self { settings, rounds, clicks, ours: ours?, baselines, lost })
     }
 
-    /// Whether nothing was lost, in a run that says so: rule changes reached all nodes within `settle_seconds`.
+    /// Whether nothing was lost, in a run that says so: rule changes reached all nodes within `settle_seconds`, and each request's
+    /// fate is known.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.lost.is_empty() && self.in_time()
+        self.lost.is_empty() && self.in_time() && self.unended() == 0
+    }
+
+    fn unended(&self) -> u64 {
+        self.rounds.iter().map(|round| round.book.unended()).sum()
     }
 
     /// How many requests the baselines lost.
@@ -107,7 +115,9 @@ impl<'a> Outcome<'a> {
 
     fn title(&self) -> String {
         match self.lost.len() {
-            _ if !self.in_time() => "A run that proves nothing: the machine was too busy".to_owned(),
+            _ if !self.in_time() || self.unended() > 0 => {
+                "A run that proves nothing: the machine was too busy".to_owned()
+            }
             0 => format!("Not one request lost of {}", grouped(self.ours.tally.requests)),
             lost => format!("{lost} requests lost of {}", grouped(self.ours.tally.requests)),
         }
@@ -126,7 +136,7 @@ impl<'a> Outcome<'a> {
         let late = self.rounds.iter().map(|round| round.book.late).max().unwrap_or_default();
         let mut words = vec![
             format!(
-                "{} promotes and {} rollbacks of {} services side by side in {}: {} requests, {} lost. {} were on a server that was killed ({} of them known by the moment only), and {} \
+                "{} promotes and {} rollbacks of {} services side by side in {}: {} requests, {} lost. {} were on a server that was killed, and {} \
                  streams and WebSockets went on for longer than their server's drain and were closed, as AWS does; both are counted apart.",
                 self.count(What::Promoted),
                 self.count(What::RolledBack),
@@ -135,20 +145,24 @@ impl<'a> Outcome<'a> {
                 grouped(tally.requests),
                 tally.lost,
                 grouped(tally.on_killed_server),
-                grouped(tally.at_kill),
                 grouped(tally.outlived),
             ),
             format!(
-                "Disturbed were: promotes cut off by signal 9 and taken over (the lease's end was brought forward, as 75 seconds would): {}; \
-                 releases followed by the next one at once: {}; servers killed of the release that came: {}; of the one gone back to: {}.",
+                "Of the services a third takes each release in steps, and a third watches it for a while before it is done: {} steps below 100 %. Disturbed were: promotes cut off by \
+                 signal 9 and taken over (the lease's end was brought forward, as 75 seconds would): {}; releases stopped by their alarm: {}; followed by the next one at once: {}; servers \
+                 killed of the release that came: {}; of the one gone back to: {}.",
+                self.steps(),
                 self.count(What::CutOff),
+                self.count(What::Alarm),
                 self.count(What::FollowedAtOnce),
                 self.count(What::KilledNew),
                 self.count(What::KilledOld),
             ),
             format!(
-                "Load: {rate:.0} requests a second in all, over two load-balancer nodes, of which the second hears of rule changes {:.1} s later; the generator began each at \
+                "Load: {rate:.0} requests a second in all, {} begun (the load balancer counted {}), over two load-balancer nodes, of which the second hears of rule changes {:.1} s later; the generator began each at \
                  most {:.0} ms late. settle_seconds {}, drain_seconds {}; servers listen {:.1} s after their start.",
+                grouped(self.rounds.iter().map(|round| round.book.begun).sum()),
+                grouped(self.rounds.iter().map(|round| round.counted).sum()),
                 NODE_LAG.as_secs_f64(),
                 late.as_secs_f64() * 1000.0,
                 self.settings.pace.settle_seconds,
@@ -164,7 +178,21 @@ impl<'a> Outcome<'a> {
                 self.settings.pace.settle_seconds
             ));
         }
+        if self.unended() > 0 {
+            words.push(format!(
+                "This run proves nothing: {} requests had no end when it stopped.",
+                grouped(self.unended())
+            ));
+        }
         words
+    }
+
+    fn steps(&self) -> usize {
+        let of = |round: &Round| {
+            let moments = round.journal.moments();
+            moments.iter().filter(|one| matches!(one.what, What::Weight(percent) if percent < 100)).count()
+        };
+        self.rounds.iter().map(of).sum()
     }
 
     /// What was asked for and answered, by kind.
@@ -210,47 +238,14 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    fn click_table(&self) -> Option<Table> {
-        if self.clicks.approve.is_empty() {
-            return None;
-        }
-        let rows = [
-            ("Approve, until the first request reached the new release", &self.clicks.approve),
-            ("Reject, until the last request reached the bad release", &self.clicks.reject),
-        ];
-        Some(Table {
-            title: "From the click to the customers".to_owned(),
-            note: format!(
-                "{} clicks each, functions warm, {} ms added to each AWS call, one load-balancer node. The switch is from the function's first AWS call to the answer of ModifyRule.",
-                self.clicks.approve.len(),
-                CALL_TAKES.as_millis()
-            ),
-            header: [
-                "click",
-                "p50 ms",
-                "p99 ms",
-                "switch p50 ms",
-                "switch p99 ms",
-                "round trips p50",
-                "round trips p99",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            rows: rows.iter().map(|(name, clicks)| click_row(name, clicks)).collect(),
-        })
-    }
-
     /// Tells it on a terminal.
     pub fn tell(&self, terminal: &Terminal) {
         terminal.heading("What came of it");
         for words in self.words() {
             terminal.say(&words);
         }
-        for table in std::iter::once(self.comparison()).chain(self.click_table()) {
-            terminal.heading(&table.title);
-            terminal.say(&table.note);
-            let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
-            terminal.table(&header, &table.rows);
+        for table in std::iter::once(self.comparison()).chain(click_table(self.clicks)) {
+            tell_table(&table, terminal);
         }
         if !self.lost.is_empty() {
             terminal.heading("Lost with Pointsman");
@@ -271,7 +266,7 @@ impl<'a> Outcome<'a> {
             parts.push(Part::Chart(shares(first)));
             parts.push(Part::Chart(lost_by_second(first)));
         }
-        parts.extend(self.click_table().map(Part::Table));
+        parts.extend(click_table(self.clicks).map(Part::Table));
         parts.push(Part::Chart(latencies(self.rounds)));
         Report { title: self.title(), words: self.words(), parts }
     }
@@ -304,6 +299,37 @@ impl Line {
             format!("{:.0}", self.gap.as_secs_f64() * 1000.0),
         ]
     }
+}
+
+/// Tells a table on a terminal.
+pub fn tell_table(table: &Table, terminal: &Terminal) {
+    terminal.heading(&table.title);
+    terminal.say(&table.note);
+    let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
+    terminal.table(&header, &table.rows);
+}
+
+/// How long clicks took; none where there were none.
+#[must_use]
+pub fn click_table(clicks: &Clicks) -> Option<Table> {
+    if clicks.approve.is_empty() {
+        return None;
+    }
+    let rows = [
+        ("Approve, until the first request reached the new release", &clicks.approve),
+        ("Reject, until the last request reached the bad release", &clicks.reject),
+    ];
+    let header = ["click", "p50 ms", "p99 ms", "switch p50 ms", "switch p99 ms", "round trips p50", "round trips p99"];
+    Some(Table {
+        title: "From the click to the customers".to_owned(),
+        note: format!(
+            "{} clicks each, functions warm, {} ms added to each AWS call, one load-balancer node. The switch is from the function's first AWS call to the answer of ModifyRule.",
+            clicks.approve.len(),
+            CALL_TAKES.as_millis()
+        ),
+        header: header.map(str::to_owned).to_vec(),
+        rows: rows.iter().map(|(name, clicks)| click_row(name, clicks)).collect(),
+    })
 }
 
 fn click_row(name: &str, clicks: &[Click]) -> Vec<String> {
@@ -346,7 +372,7 @@ fn shares(round: &Round) -> Chart {
     let marks = moments.iter().filter(|moment| moment.site == 0).filter_map(|moment| mark(round, moment, last));
     Chart {
         title: "Who answered: the share of one service's requests by release".to_owned(),
-        note: "One of the services that Pointsman releases, second by second. A promotion is marked at the first request that reached the release, a rollback when the call had answered: the switch was just before. Both reach the second node later."
+        note: "One of the services that Pointsman releases, second by second. Switches, steps and rollbacks are marked at AWS's answer; the second node hears of them later."
             .to_owned(),
         drawn: Drawn::Shares,
         unit: "%".to_owned(),
@@ -357,22 +383,18 @@ fn shares(round: &Round) -> Chart {
 }
 
 fn mark(round: &Round, moment: &Moment, last: u64) -> Option<Mark> {
-    // The first request of a release says more exactly when it was promoted than the call that had its answer.
-    let first = round.book.sites.first().and_then(|site| site.seen(&moment.release)).map(|seen| seen.first);
-    let at = if moment.what == What::Promoted { first.unwrap_or(moment.at) } else { moment.at };
-    let at = seconds_of(round, at);
-    let (words, tone) = match moment.what {
-        What::Promoted => ("promoted", Tone::Forward),
-        What::RolledBack => ("rolled back", Tone::Back),
-        What::CutOff => ("promote cut off", Tone::Trouble),
-        What::KilledNew | What::KilledOld => ("server killed", Tone::Trouble),
-        What::FollowedAtOnce | What::Finished => return None,
+    let release = &moment.release;
+    let (name, tone) = match moment.what {
+        What::Weight(100) => (format!("switch: all to {release}"), Tone::Forward),
+        What::Weight(percent) => (format!("step: {percent} % to {release}"), Tone::Forward),
+        What::Back => (format!("rollback: all to {release}"), Tone::Back),
+        What::Alarm => (format!("alarm: of {release}"), Tone::Trouble),
+        What::CutOff => (format!("promote cut off: of {release}"), Tone::Trouble),
+        What::KilledNew | What::KilledOld => (format!("server killed: of {release}"), Tone::Trouble),
+        What::Promoted | What::RolledBack | What::FollowedAtOnce | What::Finished => return None,
     };
-    (moment.at >= round.book.opened && at <= last as f64).then(|| Mark {
-        at,
-        name: format!("{words} {}", moment.release),
-        tone,
-    })
+    let at = seconds_of(round, moment.at);
+    (moment.at >= round.book.opened && at <= last as f64).then_some(Mark { at, name, tone })
 }
 
 /// Failures of each second, ours and the baselines'.

@@ -14,6 +14,7 @@ use crate::baselines::{Baseline, Way};
 use crate::book::Book;
 use crate::drive::{self, Driver, Pace};
 use crate::fleet::{Death, Fleet};
+use crate::follow::Follower;
 use crate::journal::{Journal, What};
 use crate::load::{self, Load};
 
@@ -81,6 +82,8 @@ pub struct Round {
     pub deaths: Vec<Death>,
     /// What the load balancer's log says of requests that failed.
     pub log: Vec<FailedRequest>,
+    /// How many requests the load balancer itself counted meanwhile.
+    pub counted: u64,
     /// How long a rule change took to reach a node, at most.
     pub slowest_change: Duration,
     pub took: Duration,
@@ -133,7 +136,8 @@ pub async fn round(
         stack.put_service(name, &drive::config(&stack, name, number, &settings.pace)?).await?;
     }
     let journal = Journal::default();
-    let following = journal.follow(stack.gateway().subscribe());
+    let mut hosts: Vec<String> = names.iter().map(|name| service::host(&stack.config_of(name), "product")).collect();
+    let following = Follower::new(&journal, stack.moto(), hosts.clone()).follow(stack.gateway().subscribe());
     let fleet = Fleet::new(&stack, settings.program.clone(), settings.boot);
     let mut drivers: Vec<Driver<'_>> =
         (0..).zip(&names).map(|(site, name)| Driver::new(&stack, &fleet, &journal, site, name)).collect();
@@ -144,18 +148,19 @@ pub async fn round(
     }
     let (products, _) =
         tokio::try_join!(all(drivers.iter_mut().map(Driver::first)), all(baselines.iter_mut().map(Baseline::first)))?;
-    let mut hosts: Vec<String> = names.iter().map(|name| service::host(&stack.config_of(name), "product")).collect();
     hosts.extend(baselines.iter().map(Baseline::host));
     let nodes = machines.load_balancer().addresses().to_vec();
     answered(&nodes, &hosts).await?;
 
-    let long = Duration::from_secs(settings.pace.drain_seconds * 3);
+    let counted_before = machines.load_balancer().requests().await?;
+    let long = Duration::from_secs((settings.pace.settle_seconds + settings.pace.drain_seconds) * 2);
     let load = Load::start(load::Settings { nodes, hosts, rate: settings.rate, long, seed: 1 })?;
     let (wanted, more) = watch::channel(true);
     let enough = async {
         // Baselines promote too, and never roll back.
         let sites = names.len();
         let mut told = Instant::now();
+        // The first of each site was promoted before the load.
         let missing = || {
             journal.count_of(What::RolledBack, sites) < pairs || journal.count_of(What::Promoted, sites) < pairs + sites
         };
@@ -180,6 +185,7 @@ pub async fn round(
     let by_hand = all(baselines.iter_mut().map(|baseline| baseline.run(baseline_releases)));
     tokio::try_join!(working, by_hand, enough)?;
     let book = load.stop().await?;
+    let counted = machines.load_balancer().requests().await?.saturating_sub(counted_before);
     let slowest_change = machines.load_balancer().passes().borrow().slowest_change;
     let log = machines.load_balancer().failed_requests()?;
     drop(following);
@@ -190,6 +196,7 @@ pub async fn round(
         journal,
         deaths: fleet.deaths(),
         log,
+        counted,
         slowest_change,
         took: began.elapsed(),
     })

@@ -29,9 +29,11 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(1500);
 const PAUSES: Duration = Duration::from_secs(6);
 /// How often a call pauses for reads that do not show yet what it did: they lag for up to five seconds.
 const PAUSES_IN_VAIN: u32 = 4;
-/// How long is slept before a busy lease is tried again, and how often that is done.
-const LEASE_PAUSE: Duration = Duration::from_millis(700);
-const LEASE_TRIES: u32 = 6;
+/// How long is slept before a busy lease is tried again, twice as long each time, and how often that is done. A rejected approval and the
+/// failed execution that it makes are two events: whoever comes second is to lose no time by the other's short look.
+const LEASE_PAUSE: Duration = Duration::from_millis(50);
+const LEASE_PAUSE_MAX: Duration = Duration::from_millis(800);
+const LEASE_TRIES: u32 = 8;
 
 /// How patient a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,16 +231,17 @@ impl Call<'_> {
 
     /// Takes the lease; a busy one is tried again for a few seconds.
     async fn take_lease(&self, state: &mut State) -> Result<bool, Trouble> {
+        let mut pause = LEASE_PAUSE;
         for tried in 1..=LEASE_TRIES {
             if let Some(lease) = Lease::take(self.clients, self.table, &self.service.name).await? {
                 state.lease = Some(lease);
                 return Ok(true);
             }
-            if self.patience == Patience::None || tried == LEASE_TRIES || !self.deadline.has(CHANGE_NEEDS + LEASE_PAUSE)
-            {
+            if self.patience == Patience::None || tried == LEASE_TRIES || !self.deadline.has(CHANGE_NEEDS + pause) {
                 break;
             }
-            tokio::time::sleep(LEASE_PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause = LEASE_PAUSE_MAX.min(pause * 2);
         }
         Ok(false)
     }

@@ -28,6 +28,9 @@ pub fn server(index: usize) -> String {
     format!("target-{}", index + 1)
 }
 
+/// The listener's name.
+pub const FRONTEND: &str = "listener";
+
 /// The first word of a line of the log.
 pub const LOG_MARK: &str = "failed";
 
@@ -66,7 +69,7 @@ defaults
     errorfile 502 502.http
     errorfile 504 504.http
 
-frontend listener
+frontend {FRONTEND}
     bind {listen}
     # The part of ALB's access log that tells of failures: when, who asked, which target it went to, the status.
     log global

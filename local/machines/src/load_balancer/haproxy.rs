@@ -146,6 +146,21 @@ impl Haproxy {
         }
     }
 
+    /// The requests under way: the client's end, and the server they went to, `<backend>/<server>`.
+    pub async fn sessions(&self) -> Result<Vec<(SocketAddr, String)>, HaproxyError> {
+        Ok(self.command("show sess").await?.lines().filter_map(session).collect())
+    }
+
+    /// How many requests its listener has counted since its start.
+    pub async fn requests(&self) -> Result<u64, HaproxyError> {
+        let command = format!("show stat {} 1 -1", config::FRONTEND);
+        let answer = self.command(&command).await?;
+        let mut lines = answer.lines();
+        let column = lines.next().and_then(|names| names.split(',').position(|name| name == "req_tot"));
+        let count = column.zip(lines.next()).and_then(|(column, values)| values.split(',').nth(column)?.parse().ok());
+        count.ok_or(HaproxyError::Refused { command, answer })
+    }
+
     /// Puts a whole map in the place of the one before, in one step.
     pub async fn replace_map(&self, entries: &[Entry]) -> Result<(), HaproxyError> {
         let map = config::MAP_FILE;
@@ -174,6 +189,12 @@ impl Drop for Haproxy {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `0x55f7401db320: proto=tcpv4 src=127.0.0.1:39294 fe=listener be=group-0 srv=target-2 ts=00 …`
+fn session(line: &str) -> Option<(SocketAddr, String)> {
+    let word = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key));
+    Some((word("src=")?.parse().ok()?, format!("{}/{}", word("be=")?, word("srv=")?)))
 }
 
 fn write_files(folder: &Path, config_file: &Path, listen: SocketAddr) -> io::Result<()> {

@@ -13,6 +13,7 @@ mod rules;
 mod slots;
 mod sync;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub enum SyncError {
     /// All else is as it should be.
     #[error("{}", .0.join("; "))]
     LeftOut(Vec<String>),
+    #[error("a server could not be killed: {0}")]
+    Kill(Arc<io::Error>),
     #[error("the load balancer has stopped, or takes longer than {} seconds", SETTLE_TIMEOUT.as_secs())]
     Stopped,
 }
@@ -69,6 +72,9 @@ pub struct LoadBalancer {
     passes: watch::Receiver<Passes>,
     owner: JoinHandle<()>,
 }
+
+/// What kills a server.
+pub type Kill = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// What the load balancer has done so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,6 +153,29 @@ impl LoadBalancer {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(SyncError::Stopped),
         }
+    }
+
+    /// Kills what serves at this address, and answers which clients' connections had a request there at that moment: HAProxy
+    /// closes some of them without a word, and logs nothing. The nodes send it nothing new meanwhile, so none is missed.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be killed, or a node does not say what it has under way.
+    pub async fn kill_at(&self, address: SocketAddr, kill: Kill) -> Result<BTreeSet<SocketAddr>, SyncError> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Kill(address, kill, done)).map_err(|_| SyncError::Stopped)?;
+        answer.await.unwrap_or(Err(SyncError::Stopped))
+    }
+
+    /// How many requests its nodes have counted so far, all together.
+    ///
+    /// # Errors
+    ///
+    /// Where a node does not say.
+    pub async fn requests(&self) -> Result<u64, SyncError> {
+        let (done, answer) = oneshot::channel();
+        self.orders.send(Order::Count(done)).map_err(|_| SyncError::Stopped)?;
+        answer.await.unwrap_or(Err(SyncError::Stopped))
     }
 
     /// Changes after each time that rules, targets or health were applied: whoever waits for something looks

@@ -4,6 +4,7 @@
 //! once everywhere, but a changed rule reaches a lagging node later, and until then it sends requests where the old rule says.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::haproxy::{Haproxy, HaproxyError};
@@ -59,6 +60,36 @@ impl Node {
         self.slots.route(&self.haproxy, entries).await?;
         self.slots.clear(&self.haproxy, wanted, Instant::now()).await?;
         Ok(problems)
+    }
+
+    /// Sends nothing new to an address for a moment, where its group has another target to send to. Answers which servers of
+    /// HAProxy's that concerns.
+    pub async fn hold(&self, address: SocketAddr) -> Result<Vec<String>, HaproxyError> {
+        let servers = self.slots.rotating_beside_others(address);
+        for server in &servers {
+            self.haproxy.silent(&format!("set server {server} state drain")).await?;
+        }
+        Ok(servers)
+    }
+
+    /// Goes on sending to what was held.
+    pub async fn let_go(&self, servers: &[String]) -> Result<(), HaproxyError> {
+        for server in servers {
+            self.haproxy.silent(&format!("set server {server} state ready")).await?;
+        }
+        Ok(())
+    }
+
+    /// The clients whose requests are at an address.
+    pub async fn clients_at(&self, address: SocketAddr) -> Result<Vec<SocketAddr>, HaproxyError> {
+        let servers = self.slots.servers_at(address);
+        let sessions = self.haproxy.sessions().await?;
+        Ok(sessions.into_iter().filter(|(_, server)| servers.contains(server)).map(|(client, _)| client).collect())
+    }
+
+    /// How many requests it has counted.
+    pub async fn requests(&self) -> Result<u64, HaproxyError> {
+        self.haproxy.requests().await
     }
 
     /// When there is something to do, whoever calls.

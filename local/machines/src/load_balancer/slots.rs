@@ -138,6 +138,25 @@ impl Slots {
         Ok(())
     }
 
+    /// HAProxy's names of the servers with this address, draining ones included.
+    pub fn servers_at(&self, address: SocketAddr) -> Vec<String> {
+        let at = |backend: &'_ Backend| {
+            let servers = backend.used.values().filter(|server| server.address == address);
+            servers.map(|server| backend.name(server.index)).collect::<Vec<_>>()
+        };
+        self.used.values().flat_map(at).collect()
+    }
+
+    /// Those of them that take requests, beside others of their group.
+    pub fn rotating_beside_others(&self, address: SocketAddr) -> Vec<String> {
+        let beside = |backend: &&Backend| backend.used.values().any(|one| one.in_rotation && one.address != address);
+        let at = |backend: &'_ Backend| {
+            let servers = backend.used.values().filter(|server| server.address == address && server.in_rotation);
+            servers.map(|server| backend.name(server.index)).collect::<Vec<_>>()
+        };
+        self.used.values().filter(beside).flat_map(at).collect()
+    }
+
     /// When the next target has had its time to drain.
     pub fn next_drained(&self) -> Option<Instant> {
         self.used.values().flat_map(|backend| backend.used.values()).filter_map(|server| server.drained_at).min()

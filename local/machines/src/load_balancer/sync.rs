@@ -13,7 +13,7 @@ use super::health::{Change, Check, Prober};
 use super::node::Node;
 use super::read::{Group, Known, Place, RegisteredTarget, Rule, View};
 use super::slots::{WantedGroup, WantedTarget};
-use super::{Around, Passes, SyncError};
+use super::{Around, Kill, Passes, SyncError};
 use crate::instances;
 
 /// How often a listener is read that changes while it is read.
@@ -23,10 +23,11 @@ const READ_TRIES: u32 = 3;
 const FAILED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the owner is asked for.
-#[derive(Debug)]
 pub enum Order {
     Follow(String),
     Settle(oneshot::Sender<Result<(), SyncError>>),
+    Kill(SocketAddr, Kill, oneshot::Sender<Result<BTreeSet<SocketAddr>, SyncError>>),
+    Count(oneshot::Sender<Result<u64, SyncError>>),
 }
 
 /// The one who changes the nodes.
@@ -125,7 +126,7 @@ impl Owner {
         let mut work = Work::default();
         let next = self.nodes.iter().filter_map(Node::next).min();
         tokio::select! {
-            order = self.orders.recv() => self.order(order?, &mut work),
+            order = self.orders.recv() => self.order(order?, &mut work).await,
             call = self.around.calls.recv() => match call {
                 Ok(call) => work.called(&call, &mut self.known),
                 Err(RecvError::Lagged(_)) => self.missed(&mut work),
@@ -135,7 +136,7 @@ impl Owner {
             () = sleep_until(next) => work.needed = true,
         }
         while let Ok(order) = self.orders.try_recv() {
-            self.order(order, &mut work);
+            self.order(order, &mut work).await;
         }
         while let Ok(change) = self.changes.try_recv() {
             self.changed(change, &mut work);
@@ -155,12 +156,42 @@ impl Owner {
         work.read();
     }
 
-    fn order(&mut self, order: Order, work: &mut Work) {
-        self.missed(work);
+    async fn order(&mut self, order: Order, work: &mut Work) {
         match order {
-            Order::Follow(listener) => self.listener = Some(listener),
-            Order::Settle(done) => work.settle.push(done),
+            Order::Follow(listener) => {
+                self.missed(work);
+                self.listener = Some(listener);
+            }
+            Order::Settle(done) => {
+                self.missed(work);
+                work.settle.push(done);
+            }
+            Order::Kill(address, kill, done) => drop(done.send(self.kill(address, kill).await)),
+            Order::Count(done) => drop(done.send(self.count().await)),
         }
+    }
+
+    async fn kill(&mut self, address: SocketAddr, kill: Kill) -> Result<BTreeSet<SocketAddr>, SyncError> {
+        let (mut held, mut clients) = (Vec::new(), BTreeSet::new());
+        for node in &self.nodes {
+            held.push(node.hold(address).await?);
+        }
+        for node in &self.nodes {
+            clients.extend(node.clients_at(address).await?);
+        }
+        let killed = kill();
+        for (node, servers) in self.nodes.iter().zip(held) {
+            node.let_go(&servers).await?;
+        }
+        killed.map(|()| clients).map_err(|error| SyncError::Kill(error.into()))
+    }
+
+    async fn count(&self) -> Result<u64, SyncError> {
+        let mut all = 0;
+        for node in &self.nodes {
+            all += node.requests().await?;
+        }
+        Ok(all)
     }
 
     fn changed(&mut self, change: Change, work: &mut Work) {

@@ -29,6 +29,11 @@ impl Client {
         Self(BufReader::new(stream))
     }
 
+    /// This end of its connection.
+    pub fn address(&self) -> SocketAddr {
+        self.0.get_ref().local_addr().unwrap()
+    }
+
     pub async fn get(&mut self, host: &str, path: &str) -> Answer {
         self.request(host, path, "").await.unwrap_or_else(|problem| panic!("{host}{path}: {problem}"))
     }
