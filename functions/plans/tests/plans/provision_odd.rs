@@ -140,7 +140,7 @@ fn it_runs_out_of_time_while_a_group_that_lost_its_tags_serves_of_it_nothing_of_
 fn provision_asks_for_no_targets_and_a_group_without_our_tags_may_have_its_servers() {
     let account = world().provisioned("r1").dies("r1", 1).adopted(&["i-r1-2"]);
     let request = job(provision("r1"), &account);
-    let scope = Scope { launch: true, listener: true, ..plans::scope(&request.verb) };
+    let scope = Scope { launch: true, listener: true, ..plans::scope(&request.verb, &account.service) };
     let mut world = account.look(&request, scope, &BTreeSet::new());
     for subnet in &account.service.subnets {
         world.no_capacity.insert(subnet.clone(), format!("{subnet}: no capacity"));
