@@ -16,5 +16,6 @@ mod events;
 mod jobs;
 mod metrics;
 mod notices;
+mod schema;
 mod sentences;
 mod sight;
