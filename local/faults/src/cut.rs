@@ -27,7 +27,7 @@ pub enum Cut {
     Error,
     /// HTTP 500 at each try.
     Errors,
-    /// Throttled at each try, for a while.
+    /// Throttled at each try of the SDK's, and once more.
     Throttled,
     /// Access is denied for a while.
     Denied,
@@ -88,7 +88,8 @@ impl Cut {
             Self::AnswersLost => vec![a_while(What::ResetAfter)],
             Self::Error => vec![rule(What::InternalError).times(1)],
             Self::Errors => vec![a_while(What::InternalError)],
-            Self::Throttled => vec![a_while(What::Throttle)],
+            // A call asks again for as long as it has time: what lasts is for `faults load`.
+            Self::Throttled => vec![rule(What::Throttle).times(A_WHILE)],
             Self::Denied => match kind {
                 Kind::Event => vec![rule(What::AccessDenied).times(1)],
                 Kind::Job | Kind::Direct => vec![rule(What::AccessDenied)],

@@ -92,7 +92,7 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
     stack.gateway().limits().set(load.share);
     let (mark, began) = (stack.gateway().record().mark(), Instant::now());
     let slots = ["provision", "register", "promote"].map(|function| (function, Semaphore::new(AT_ONCE)));
-    let stage = Arc::new(Stage { stack, slots, load, done: AtomicUsize::new(0) });
+    let stage = Arc::new(Stage { stack, slots, load, done: AtomicUsize::new(0), waiting: AtomicUsize::new(0) });
     let mut callers = JoinSet::new();
     for name in &names {
         callers.spawn(release(Arc::clone(&stage), name.clone()));
@@ -103,8 +103,11 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
         tokio::select! {
             _ = said.tick() => {
                 let (services, seconds) = (names.len(), began.elapsed().as_secs());
-                let steps = stage.done.load(Ordering::Relaxed);
-                say(&format!("{seconds} s: {} of {services} services done, {steps} calls done", times.len()));
+                let [done, waiting] = [&stage.done, &stage.waiting].map(|count| count.load(Ordering::Relaxed));
+                say(&format!(
+                    "{seconds} s: {} of {services} services done; of the calls {done} said done, {waiting} waiting",
+                    times.len()
+                ));
             }
             caller = callers.join_next() => {
                 let Some(caller) = caller else { break };
@@ -148,8 +151,9 @@ struct Stage {
     /// Room for so many calls of each function.
     slots: [(&'static str, Semaphore); 3],
     load: Load,
-    /// How many calls said done.
+    /// How many calls said so.
     done: AtomicUsize,
+    waiting: AtomicUsize,
 }
 
 /// Brings a service's releases to product, one after the other.
@@ -174,6 +178,7 @@ async fn release(stage: Arc<Stage>, service: String) -> Result<(Duration, Vec<In
                     // A process that did not come up in time says something of this machine only; Lambda tries it again.
                     (Some(error), _) if error.kind == ErrorKind::Timeout && answer.duration.is_zero() => {}
                     (None, "waiting") if began.elapsed() < stage.load.patience => {
+                        stage.waiting.fetch_add(1, Ordering::Relaxed);
                         tokio::time::sleep(Duration::from_millis(any_of(PAUSE))).await;
                     }
                     (Some(error), _) if error.kind == ErrorKind::Timeout => {

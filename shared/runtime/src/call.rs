@@ -12,6 +12,7 @@ use domain::refusal::WaitFor;
 use domain::report::Outcome;
 use domain::request::Request;
 use domain::time::Time;
+use tokio::time::Instant;
 
 use crate::can::Abilities;
 use crate::clients::{CHECK_TIMEOUT, Clients};
@@ -189,8 +190,9 @@ impl Call<'_> {
     /// Looks at the world and plans for it; what could not be looked at is said at the end. `None` while the look does not
     /// show all that this call made.
     async fn look_and_plan(&self, state: &mut State) -> Result<Option<(Plan, Vec<String>)>, Trouble> {
+        let patient = Clients { patient_until: self.patient_until(), ..self.clients.clone() };
         let look = Look {
-            clients: self.clients,
+            clients: &patient,
             can: self.can,
             listeners: self.listeners,
             service: self.service,
@@ -227,6 +229,12 @@ impl Call<'_> {
         tracing::info!(phase = examination.phase.as_str(), ?verdicts, "checks");
         state.memory.checked = Some(Checked { phase: examination.phase, verdicts });
         Ok(())
+    }
+
+    /// Until when a look asks again for what is throttled: as long as it can come to a change, so that it is not for nothing.
+    fn patient_until(&self) -> Option<Instant> {
+        let time = self.deadline.left().checked_sub(CHANGE_NEEDS + PAUSE)?;
+        (self.patience == Patience::Some).then(|| Instant::now() + time)
     }
 
     /// Takes the lease; a busy one is tried again for a few seconds.

@@ -19,6 +19,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::region::Region;
+use tokio::time::Instant;
 
 /// How long one attempt of an operation may take: three fit into an operation with their pauses.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -54,6 +55,8 @@ pub(crate) struct Clients {
     pub route53: aws_sdk_route53::Client,
     pub sns: aws_sdk_sns::Client,
     pub ssm: aws_sdk_ssm::Client,
+    /// Until when reads are asked again of which AWS takes no more for the moment; not at all, as a rule.
+    pub patient_until: Option<Instant>,
 }
 
 impl Clients {
@@ -70,6 +73,7 @@ impl Clients {
             route53: aws_sdk_route53::Client::new(&config),
             sns: aws_sdk_sns::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
+            patient_until: None,
             config,
             connector,
         }

@@ -16,6 +16,7 @@ mod job;
 mod lease;
 pub mod log;
 mod observe;
+mod patience;
 mod report;
 mod runner;
 mod services;

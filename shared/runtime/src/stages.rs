@@ -7,12 +7,15 @@ use domain::metrics::Switched;
 use domain::plan::{OnFailure, Plan, Step};
 use domain::refusal::{Refusal, WaitFor};
 use domain::world::Scope;
+use tokio::time::Instant;
 
 use crate::apply::{Applied, Hands, work};
-use crate::call::{Call, PAUSE};
+use crate::call::{Call, PAUSE, Patience};
+use crate::clients::OPERATION_TIMEOUT;
 use crate::errors::{Kind, Trouble};
 use crate::lease::Lease;
 use crate::observe::Memory;
+use crate::patience::any_of;
 
 /// How often what only follows is tried again where it finds the world changed.
 const SAME_STEP_AGAIN: u32 = 3;
@@ -84,8 +87,12 @@ impl Call<'_> {
             let mut results = hands.carry_out(&stage.steps).await;
             let last = plan.stages.iter().skip(place).all(|stage| stage.on_failure == OnFailure::Follow);
             let may_pause = self.may_pause(state);
-            let insisted = last && may_pause && insist(&hands, &stage.steps, &mut results).await;
-            state.in_vain += u32::from(insisted);
+            let follows = last && may_pause;
+            // Not on what only comes before a switch: the switch does not wait for it.
+            let insists = self.patience == Patience::Some && (follows || stage.on_failure == OnFailure::Stop);
+            if insists && insist(&hands, &stage.steps, &mut results, follows).await {
+                state.in_vain += u32::from(follows);
+            }
             let mut failed = None;
             for (step, result) in stage.steps.iter().zip(results) {
                 if step.makes() && may_be_there(&result) {
@@ -148,24 +155,34 @@ impl Call<'_> {
     }
 }
 
-/// Tries once more, after a pause, what failed for the moment only, as a throttled call; whether anything did. Not for what a
-/// switch waits for.
-async fn insist(hands: &Hands<'_>, steps: &[Step], results: &mut [Result<Applied, Trouble>]) -> bool {
-    let passes = |result: &Result<Applied, Trouble>| matches!(result, Err(Trouble::Step { error, .. }) if error.kind.is_transient());
-    let hindered: Vec<Step> =
-        steps.iter().zip(&*results).filter(|(_, result)| passes(result)).map(|(step, _)| step.clone()).collect();
-    if hindered.is_empty() {
-        return false;
+/// Tries again, after pauses, what AWS takes no more of for the moment: no longer than one operation may take, so that nothing
+/// is done for a look that is much older. What only follows is tried once more where AWS gave no answer, too. Whether anything
+/// was tried again.
+async fn insist(hands: &Hands<'_>, steps: &[Step], results: &mut [Result<Applied, Trouble>], follows: bool) -> bool {
+    let (until, mut tried) = (Instant::now() + OPERATION_TIMEOUT, false);
+    loop {
+        let passes = |result: &Result<Applied, Trouble>| match result {
+            Err(Trouble::Step { error, .. }) => {
+                error.kind == Kind::Throttled || follows && !tried && error.kind.is_transient()
+            }
+            _ => false,
+        };
+        let hindered: Vec<Step> =
+            steps.iter().zip(&*results).filter(|(_, result)| passes(result)).map(|(step, _)| step.clone()).collect();
+        let pause = any_of(PAUSE * 2);
+        if hindered.is_empty() || Instant::now() + pause > until {
+            return tried;
+        }
+        tokio::time::sleep(pause).await;
+        if !hands.allow_change() {
+            return true;
+        }
+        let again = hands.carry_out(&hindered).await;
+        for (result, again) in results.iter_mut().filter(|result| passes(result)).zip(again) {
+            *result = again;
+        }
+        tried = true;
     }
-    tokio::time::sleep(PAUSE).await;
-    if !hands.allow_change() {
-        return true;
-    }
-    let again = hands.carry_out(&hindered).await;
-    for (result, again) in results.iter_mut().filter(|result| passes(result)).zip(again) {
-        *result = again;
-    }
-    true
 }
 
 /// Whether what a step makes may be there now: made, there before, or without an answer.

@@ -8,10 +8,11 @@ use domain::tags::Tags;
 use domain::world::{Group, GroupDetails, Health, Target};
 
 use crate::clients::Clients;
-use crate::errors::{AwsError, sdk_error};
-use crate::together;
+use crate::errors::AwsError;
+use crate::{patience, together};
 
 const DESCRIBE: &str = "elasticloadbalancing:DescribeTargetGroups";
+const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
 /// How many ARNs one call about tags may name.
 const BATCH: usize = 20;
 
@@ -71,8 +72,7 @@ impl Found {
 
 /// A group by its name, if there is one.
 pub(crate) async fn by_name(clients: &Clients, name: &str) -> Result<Option<(GroupArn, GroupDetails)>, AwsError> {
-    let answer = clients.elb.describe_target_groups().names(name).send().await;
-    match answer.map_err(|error| sdk_error(DESCRIBE, name, &error)) {
+    match patience::read(clients, DESCRIBE, name, || clients.elb.describe_target_groups().names(name).send()).await {
         Ok(answer) => Ok(answer.target_groups().first().and_then(group)),
         Err(error) if error.is(&["TargetGroupNotFound"]) => Ok(None),
         Err(error) => Err(error),
@@ -83,8 +83,8 @@ pub(crate) async fn by_name(clients: &Clients, name: &str) -> Result<Option<(Gro
 pub(crate) async fn details(clients: &Clients, arns: Vec<GroupArn>) -> Result<Vec<(GroupArn, GroupDetails)>, AwsError> {
     let batches = together::try_all(arns.chunks(BATCH).map(|batch| async move {
         let arns = batch.iter().map(ToString::to_string).collect();
-        let answer = clients.elb.describe_target_groups().set_target_group_arns(Some(arns)).send().await;
-        answer.map_err(|error| sdk_error(DESCRIBE, "", &error))
+        let ask = clients.elb.describe_target_groups().set_target_group_arns(Some(arns));
+        patience::read(clients, DESCRIBE, "", || ask.clone().send()).await
     }));
     Ok(batches.await?.iter().flat_map(|answer| answer.target_groups()).filter_map(group).collect())
 }
@@ -106,8 +106,8 @@ pub(crate) async fn tags<'a>(
     let arns: Vec<&str> = arns.collect();
     let batches = together::try_all(arns.chunks(BATCH).map(|batch| async move {
         let arns = batch.iter().map(|arn| (*arn).to_owned()).collect();
-        let answer = clients.elb.describe_tags().set_resource_arns(Some(arns)).send().await;
-        answer.map_err(|error| sdk_error("elasticloadbalancing:DescribeTags", "", &error))
+        let ask = clients.elb.describe_tags().set_resource_arns(Some(arns));
+        patience::read(clients, "elasticloadbalancing:DescribeTags", "", || ask.clone().send()).await
     }));
     let mut read = BTreeMap::new();
     for described in batches.await?.iter().flat_map(|answer| answer.tag_descriptions()) {
@@ -125,9 +125,8 @@ pub(crate) async fn tags<'a>(
 /// The targets of groups.
 pub(crate) async fn targets(clients: &Clients, arns: &[GroupArn]) -> Result<BTreeMap<GroupArn, Vec<Target>>, AwsError> {
     let each = together::try_all(arns.iter().map(|arn| async move {
-        let answer = clients.elb.describe_target_health().target_group_arn(arn.as_str()).send().await;
-        let answer =
-            answer.map_err(|error| sdk_error("elasticloadbalancing:DescribeTargetHealth", arn.as_str(), &error))?;
+        let ask = clients.elb.describe_target_health().target_group_arn(arn.as_str());
+        let answer = patience::read(clients, HEALTH, arn.as_str(), || ask.clone().send()).await?;
         let mut targets: Vec<Target> = answer.target_health_descriptions().iter().filter_map(target).collect();
         targets.sort_by(|a, b| (&a.instance, a.port).cmp(&(&b.instance, b.port)));
         Ok((arn.clone(), targets))

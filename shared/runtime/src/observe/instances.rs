@@ -12,6 +12,7 @@ use domain::world::{Instance, InstanceState, Readiness};
 use super::PAGES;
 use crate::clients::Clients;
 use crate::errors::{AwsError, sdk_error};
+use crate::patience;
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
 /// How many instances a page holds; the most that EC2 gives.
@@ -33,15 +34,8 @@ async fn tagged(clients: &Clients, key: &str, value: &str) -> Result<Vec<Instanc
     let filter = Filter::builder().name(format!("tag:{key}")).values(value).build();
     let (mut instances, mut token) = (Vec::new(), None);
     for _ in 0..PAGES {
-        let page = clients
-            .ec2
-            .describe_instances()
-            .filters(filter.clone())
-            .max_results(PAGE)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| sdk_error(DESCRIBE, "", &error))?;
+        let ask = clients.ec2.describe_instances().filters(filter.clone()).max_results(PAGE).set_next_token(token);
+        let page = patience::read(clients, DESCRIBE, "", || ask.clone().send()).await?;
         instances.extend(page.reservations().iter().flat_map(|r| r.instances()).filter_map(instance));
         token = page.next_token.filter(|token| !token.is_empty());
         if token.is_none() {

@@ -10,7 +10,8 @@ use domain::world::Listener;
 use tokio::time::Instant;
 
 use crate::clients::Clients;
-use crate::errors::{Trouble, sdk_error};
+use crate::errors::Trouble;
+use crate::patience;
 
 const LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
 const BALANCERS: &str = "elasticloadbalancing:DescribeLoadBalancers";
@@ -60,8 +61,8 @@ async fn look(clients: &Clients, arn: &ListenerArn) -> Result<Listener, Trouble>
 }
 
 async fn describe_listener(clients: &Clients, arn: &ListenerArn) -> Result<types::Listener, Trouble> {
-    let answer = clients.elb.describe_listeners().listener_arns(arn.as_str()).send().await;
-    let listeners = match answer.map_err(|error| sdk_error(LISTENERS, arn.as_str(), &error)) {
+    let ask = clients.elb.describe_listeners().listener_arns(arn.as_str());
+    let listeners = match patience::read(clients, LISTENERS, arn.as_str(), || ask.clone().send()).await {
         Ok(answer) => answer.listeners.unwrap_or_default(),
         Err(error) if error.is(&["ListenerNotFound"]) => Vec::new(),
         Err(error) => return Err(error.into()),
@@ -71,8 +72,8 @@ async fn describe_listener(clients: &Clients, arn: &ListenerArn) -> Result<types
 }
 
 async fn describe_balancer(clients: &Clients, arn: &str) -> Result<types::LoadBalancer, Trouble> {
-    let answer = clients.elb.describe_load_balancers().load_balancer_arns(arn).send().await;
-    let balancers = match answer.map_err(|error| sdk_error(BALANCERS, arn, &error)) {
+    let ask = clients.elb.describe_load_balancers().load_balancer_arns(arn);
+    let balancers = match patience::read(clients, BALANCERS, arn, || ask.clone().send()).await {
         Ok(answer) => answer.load_balancers.unwrap_or_default(),
         Err(error) if error.is(&["LoadBalancerNotFound"]) => Vec::new(),
         Err(error) => return Err(error.into()),

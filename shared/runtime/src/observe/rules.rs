@@ -9,7 +9,8 @@ use domain::world::{Action, Conditions, Rule, Weighted};
 
 use super::PAGES;
 use crate::clients::Clients;
-use crate::errors::{AwsError, sdk_error};
+use crate::errors::AwsError;
+use crate::patience;
 
 pub(crate) const DESCRIBE: &str = "elasticloadbalancing:DescribeRules";
 /// The most rules that ELB gives in a page.
@@ -19,15 +20,8 @@ const PAGE: i32 = 400;
 pub(super) async fn of_listener(clients: &Clients, listener: &ListenerArn) -> Result<Vec<Rule>, AwsError> {
     let (mut rules, mut marker) = (Vec::new(), None);
     for _ in 0..PAGES {
-        let page = clients
-            .elb
-            .describe_rules()
-            .listener_arn(listener.as_str())
-            .page_size(PAGE)
-            .set_marker(marker)
-            .send()
-            .await
-            .map_err(|error| sdk_error(DESCRIBE, listener.as_str(), &error))?;
+        let ask = clients.elb.describe_rules().listener_arn(listener.as_str()).page_size(PAGE).set_marker(marker);
+        let page = patience::read(clients, DESCRIBE, listener.as_str(), || ask.clone().send()).await?;
         rules.extend(page.rules().iter().filter_map(rule));
         marker = page.next_marker.filter(|marker| !marker.is_empty());
         if marker.is_none() {
