@@ -104,7 +104,7 @@ async fn a_promote_a_refusal_and_a_rollback_are_counted_each_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alarm_during_the_steps_is_a_rollback_and_a_job_is_timed_from_its_first_call() {
+async fn an_alarm_during_the_steps_is_a_rollback_though_promote_was_called() {
     let change = |config: &mut Value| {
         quick(config);
         config["traffic"] = json!({"steps": [10], "step_seconds": 3600});

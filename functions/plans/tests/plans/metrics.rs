@@ -84,6 +84,11 @@ fn the_way_back_is_ready_if_it_could_serve_now() {
             both().configured(json!({"min_healthy_percent": 50})).unhealthy("r1", 1),
             of_r1(true),
         ),
+        (
+            "no worse than product, and yet not as large as it was",
+            both().unhealthy("r1", 1).unhealthy("r2", 1),
+            of_r1(false),
+        ),
         ("product is sick, which is what it is kept for", both().unhealthy("r2", 2), of_r1(true)),
         ("a third comes", both().pre_product("r3"), of_r1(true)),
         ("nothing is behind", world().product("r2"), None),
