@@ -16,6 +16,7 @@ mod events;
 mod jobs;
 mod metrics;
 mod notices;
+mod runbook;
 mod schema;
 mod sentences;
 mod sight;
