@@ -40,16 +40,30 @@
       draw: [(plot) => {
         const { ctx, bbox } = plot;
         ctx.save();
-        ctx.lineWidth = devicePixelRatio;
+        const dot = devicePixelRatio;
         part.marks.forEach((mark) => {
           const x = Math.round(plot.valToPos(mark.at, "x", true));
           if (x < bbox.left || x > bbox.left + bbox.width) return;
-          ctx.strokeStyle = css(`--${mark.tone}`);
-          ctx.setLineDash(mark.tone === "trouble" ? [3 * devicePixelRatio, 3 * devicePixelRatio] : []);
+          const paint = css(`--${mark.tone}`);
+          // A line that is seen on any colour, and a flag above it: ahead, back, or a diamond for trouble.
+          [[css("--paper"), 3], [paint, 1.5]].forEach(([stroke, width]) => {
+            ctx.strokeStyle = stroke;
+            ctx.lineWidth = width * dot;
+            ctx.setLineDash(mark.tone === "trouble" && stroke === paint ? [4 * dot, 3 * dot] : []);
+            ctx.beginPath();
+            ctx.moveTo(x, bbox.top);
+            ctx.lineTo(x, bbox.top + bbox.height);
+            ctx.stroke();
+          });
+          const shapes = {
+            forward: [[0, -11], [8, -6.5], [0, -2]],
+            back: [[0, -11], [-8, -6.5], [0, -2]],
+            trouble: [[0, -11], [4, -6.5], [0, -2], [-4, -6.5]],
+          };
+          ctx.fillStyle = paint;
           ctx.beginPath();
-          ctx.moveTo(x, bbox.top);
-          ctx.lineTo(x, bbox.top + bbox.height);
-          ctx.stroke();
+          shapes[mark.tone].forEach(([right, down]) => ctx.lineTo(x + right * dot, bbox.top + down * dot));
+          ctx.fill();
         });
         ctx.restore();
       }],
@@ -83,6 +97,7 @@
     const size = () => ({ width: card.clientWidth - 10, height: card.clientWidth < 560 ? 220 : 280 });
     const plot = new uPlot({
       ...size(),
+      padding: [part.marks.length ? 16 : 8, 10, 0, 0],
       scales: { x: { time: false }, y: part.shares ? { range: [0, 100] } : { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
       axes: [
         { ...axis, size: 34, values: (_, all) => all.map(clock) },
@@ -110,14 +125,14 @@
     const legend = make(card, "div", undefined, "legend");
     const entry = (name, paint, isMark) => {
       const node = make(legend, "span");
-      make(node, "i", undefined, isMark ? "mark" : "").style.background = paint;
+      make(node, "i", undefined, isMark ? `mark ${isMark}` : "").style.background = paint;
       node.append(name);
     };
     if (part.series.length <= 12) part.series.forEach((one, index) => entry(one.name, colour(index, part.shares)));
     else entry(`${part.series.length} releases, a colour each`, colour(0, true));
     // Of `step: 20 % to …` the first part says what kind of moment it is.
     const kinds = new Map(part.marks.map((mark) => [mark.name.split(":")[0], mark.tone]));
-    kinds.forEach((tone, name) => entry(name, css(`--${tone}`), true));
+    kinds.forEach((tone, name) => entry(name, css(`--${tone}`), tone));
   };
 
   data.parts.forEach((part) => {

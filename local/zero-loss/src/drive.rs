@@ -33,11 +33,11 @@ const CUT_WITHIN_CALLS_IN_STEPS: u32 = 50;
 
 /// How long after it was begun a promotion meets its trouble, at most: before, in and after the switch, or any of the steps.
 const TROUBLE_WITHIN_MS: u64 = 800;
-const TROUBLE_WITHIN_MS_IN_STEPS: u64 = 5000;
+const TROUBLE_WITHIN_MS_IN_STEPS: u64 = 7000;
 
 /// The steps of those services that have some, and how long each stands.
 const STEPS: [u32; 2] = [20, 60];
-const STEP_SECONDS: u32 = 2;
+const STEP_SECONDS: u32 = 3;
 
 /// How long a release is watched where it is.
 const BAKE_SECONDS: u32 = 2;

@@ -16,5 +16,6 @@ pub mod judge;
 pub mod knife;
 pub mod load;
 pub mod outcome;
+pub mod pictures;
 pub mod run;
 pub mod server;

@@ -1,23 +1,21 @@
 //! What came of a run: its rounds added up, beside what the baselines lost, in words, tables and pictures.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use local::report::{Chart, Drawn, Mark, Part, Report, Series, Table, Tone};
+use local::report::{Part, Report, Table};
 use local::terminal::Terminal;
 
 use crate::baselines::Way;
 use crate::book::Kind;
 use crate::clicks::{CALL_TAKES, Click, Clicks};
-use crate::journal::{Moment, What};
+use crate::journal::What;
 use crate::judge::{Judge, Tally};
+use crate::pictures;
 use crate::run::{NODE_LAG, Round, Settings};
 
 /// So many lost requests are told in full.
 const LOST_TOLD: usize = 10;
-
-/// So much of a round is shown release by release.
-const WINDOW_SECONDS: u64 = 120;
 
 /// The requests of one way to release.
 #[derive(Debug)]
@@ -133,44 +131,16 @@ impl<'a> Outcome<'a> {
             });
             per_second(begun, loaded)
         };
-        let late = self.rounds.iter().map(|round| round.book.late).max().unwrap_or_default();
-        let mut words = vec![
-            format!(
-                "{} promotes and {} rollbacks of {} services side by side in {}: {} requests, {} lost. {} were on a server that was killed, and {} \
-                 streams and WebSockets went on for longer than their server's drain and were closed, as AWS does; both are counted apart.",
-                self.count(What::Promoted),
-                self.count(What::RolledBack),
-                self.settings.services,
-                spoken(took),
-                grouped(tally.requests),
-                tally.lost,
-                grouped(tally.on_killed_server),
-                grouped(tally.outlived),
-            ),
-            format!(
-                "Of the services a third takes each release in steps, and a third watches it for a while before it is done: {} steps below 100 %. Disturbed were: promotes cut off by \
-                 signal 9 and taken over (the lease's end was brought forward, as 75 seconds would): {}; releases stopped by their alarm: {}; followed by the next one at once: {}; servers \
-                 killed of the release that came: {}; of the one gone back to: {}.",
-                self.steps(),
-                self.count(What::CutOff),
-                self.count(What::Alarm),
-                self.count(What::FollowedAtOnce),
-                self.count(What::KilledNew),
-                self.count(What::KilledOld),
-            ),
-            format!(
-                "Load: {rate:.0} requests a second in all, {} begun (the load balancer counted {}), over two load-balancer nodes, of which the second hears of rule changes {:.1} s later; the generator began each at \
-                 most {:.0} ms late. settle_seconds {}, drain_seconds {}; servers listen {:.1} s after their start.",
-                grouped(self.rounds.iter().map(|round| round.book.begun).sum()),
-                grouped(self.rounds.iter().map(|round| round.counted).sum()),
-                NODE_LAG.as_secs_f64(),
-                late.as_secs_f64() * 1000.0,
-                self.settings.pace.settle_seconds,
-                self.settings.pace.drain_seconds,
-                self.settings.boot.as_secs_f64(),
-            ),
-            format!("Asked for were: {}.", self.kinds()),
-        ];
+        let mut words = vec![format!(
+            "{} promotes and {} rollbacks of {} services side by side in {}, under {rate:.0} requests a second: {} of {} requests were lost. Some releases rose in steps, some were \
+             stopped by an alarm or followed by the next one at once; promotes were killed in the middle, and so were servers.",
+            self.count(What::Promoted),
+            self.count(What::RolledBack),
+            self.settings.services,
+            spoken(took),
+            grouped(tally.lost),
+            grouped(tally.requests),
+        )];
         if !self.in_time() {
             words.push(format!(
                 "This run proves nothing: a rule change took {:.1} s to reach a node, and settle_seconds is {}. The machine was too busy.",
@@ -195,24 +165,67 @@ impl<'a> Outcome<'a> {
         self.rounds.iter().map(of).sum()
     }
 
-    /// What was asked for and answered, by kind.
-    fn kinds(&self) -> String {
-        let sites = self.rounds.iter().flat_map(|round| &round.book.sites);
-        let mut counts: Vec<(Kind, u64, u64)> = Kind::ALL.iter().map(|kind| (*kind, 0, 0)).collect();
-        let mut parts = 0;
-        for site in sites {
-            parts += site.parts;
-            for ((kind, fresh), count) in &site.ok {
-                for (_, all, on_new) in counts.iter_mut().filter(|(one, ..)| one == kind) {
-                    *all += count;
-                    *on_new += if *fresh { *count } else { 0 };
-                }
-            }
+    /// What was done and measured, number by number.
+    fn numbers(&self) -> Table {
+        let (tally, pace) = (&self.ours.tally, &self.settings.pace);
+        let late = self.rounds.iter().map(|round| round.book.late).max().unwrap_or_default();
+        let count = |what| grouped(self.count(what) as u64);
+        let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+        let rows = [
+            ("promotes", count(What::Promoted)),
+            ("rollbacks", count(What::RolledBack)),
+            ("steps below 100 %", grouped(self.steps() as u64)),
+            ("promotes killed by signal 9 and taken over", count(What::CutOff)),
+            ("releases stopped by their alarm", count(What::Alarm)),
+            ("releases followed by the next one at once", count(What::FollowedAtOnce)),
+            ("servers killed, of the release that came", count(What::KilledNew)),
+            ("servers killed, of the one gone back to", count(What::KilledOld)),
+            ("requests to the services that Pointsman released", grouped(tally.requests)),
+            ("of them lost", grouped(tally.lost)),
+            ("on a server that was killed: counted apart", grouped(tally.on_killed_server)),
+            (
+                "streams and WebSockets longer than their server's drain, closed as AWS does: counted apart",
+                grouped(tally.outlived),
+            ),
+            (
+                "requests in all, the baselines' among them",
+                grouped(self.rounds.iter().map(|round| round.book.begun).sum()),
+            ),
+            ("as the load balancer itself counted them", grouped(self.rounds.iter().map(|round| round.counted).sum())),
+            ("the load generator began one late by, at most", format!("{:.0} ms", late.as_secs_f64() * 1000.0)),
+            ("the second load-balancer node hears of a rule change later by", seconds(NODE_LAG)),
+            ("a rule change took until a node went by it, at most", seconds(self.slowest_change())),
+            ("settle_seconds", format!("{} s", pace.settle_seconds)),
+            ("drain_seconds", format!("{} s", pace.drain_seconds)),
+            ("a server listens after its start by", seconds(self.settings.boot)),
+        ];
+        Table {
+            title: "The run in numbers".to_owned(),
+            note: "Where a promote was killed, the end of its lease was brought forward: by the clock it takes 75 seconds.".to_owned(),
+            header: ["", "number"].map(str::to_owned).to_vec(),
+            rows: rows.map(|(name, number)| vec![name.to_owned(), number]).to_vec(),
         }
-        let texts = counts.iter().map(|(kind, all, fresh)| {
-            format!("{} {} ({} on new connections)", grouped(*all), kind.name(), grouped(*fresh))
-        });
-        format!("{}; {} answers, chunks and messages in all", texts.collect::<Vec<_>>().join(", "), grouped(parts))
+    }
+
+    /// What was asked for and answered, by kind.
+    fn kinds(&self) -> Table {
+        let sites = || self.rounds.iter().flat_map(|round| &round.book.sites);
+        let answered = |wanted: Kind, only_fresh: bool| -> u64 {
+            let all = sites().flat_map(|site| &site.ok);
+            all.filter(|((kind, fresh), _)| *kind == wanted && (*fresh || !only_fresh)).map(|(_, count)| count).sum()
+        };
+        let rows = Kind::ALL
+            .iter()
+            .map(|kind| vec![kind.name().to_owned(), grouped(answered(*kind, false)), grouped(answered(*kind, true))]);
+        Table {
+            title: "What was asked for, and answered as it should be".to_owned(),
+            note: format!(
+                "All sites. Answers, chunks of streams and messages of WebSockets: {}.",
+                grouped(sites().map(|site| site.parts).sum())
+            ),
+            header: ["", "answered", "on new connections"].map(str::to_owned).to_vec(),
+            rows: rows.collect(),
+        }
     }
 
     fn comparison(&self) -> Table {
@@ -221,9 +234,9 @@ impl<'a> Outcome<'a> {
             "switches",
             "requests",
             "lost",
-            "of 100,000",
-            "closed as AWS",
-            "on killed",
+            "lost of 100,000",
+            "closed after drain",
+            "on killed servers",
             "p50 ms",
             "p99 ms",
             "p99.9 ms",
@@ -244,7 +257,7 @@ impl<'a> Outcome<'a> {
         for words in self.words() {
             terminal.say(&words);
         }
-        for table in std::iter::once(self.comparison()).chain(click_table(self.clicks)) {
+        for table in [self.numbers(), self.comparison(), self.kinds()].into_iter().chain(click_table(self.clicks)) {
             tell_table(&table, terminal);
         }
         if !self.lost.is_empty() {
@@ -263,11 +276,12 @@ impl<'a> Outcome<'a> {
     pub fn report(&self) -> Report {
         let mut parts = vec![Part::Table(self.comparison())];
         if let Some(first) = self.rounds.first() {
-            parts.push(Part::Chart(shares(first)));
-            parts.push(Part::Chart(lost_by_second(first)));
+            parts.push(Part::Chart(pictures::shares(first)));
+            parts.push(Part::Chart(pictures::lost_by_second(first)));
         }
+        parts.push(Part::Chart(pictures::latencies(self.rounds)));
         parts.extend(click_table(self.clicks).map(Part::Table));
-        parts.push(Part::Chart(latencies(self.rounds)));
+        parts.extend([self.numbers(), self.kinds()].map(Part::Table));
         Report { title: self.title(), words: self.words(), parts }
     }
 }
@@ -350,114 +364,7 @@ fn click_row(name: &str, clicks: &[Click]) -> Vec<String> {
     row
 }
 
-fn seconds_of(round: &Round, at: Instant) -> f64 {
-    at.saturating_duration_since(round.book.opened).as_secs_f64()
-}
-
-/// The first service's requests by release, for as long as single releases can be told apart.
-fn shares(round: &Round) -> Chart {
-    let site = round.book.sites.first();
-    let last = site.and_then(|site| site.seconds.keys().next_back()).copied().unwrap_or_default().min(WINDOW_SECONDS);
-    let count = |second: u64, release: usize| {
-        let second = site.and_then(|site| site.seconds.get(&second));
-        second.and_then(|second| second.by_release.get(&release)).map(|count| f64::from(*count))
-    };
-    let releases = site.map(|site| site.releases.as_slice()).unwrap_or_default();
-    let series = releases.iter().enumerate().map(|(number, (name, _))| Series {
-        name: name.clone(),
-        values: (0..=last).map(|second| Some(count(second, number).unwrap_or(0.0))).collect(),
-    });
-    let series = series.filter(|series| series.values.iter().any(|value| *value != Some(0.0))).collect();
-    let moments = round.journal.moments();
-    let marks = moments.iter().filter(|moment| moment.site == 0).filter_map(|moment| mark(round, moment, last));
-    Chart {
-        title: "Who answered: the share of one service's requests by release".to_owned(),
-        note: "One of the services that Pointsman releases, second by second. Switches, steps and rollbacks are marked at AWS's answer; the second node hears of them later."
-            .to_owned(),
-        drawn: Drawn::Shares,
-        unit: "%".to_owned(),
-        seconds: (0..=last).map(|second| second as f64).collect(),
-        series,
-        marks: marks.collect(),
-    }
-}
-
-fn mark(round: &Round, moment: &Moment, last: u64) -> Option<Mark> {
-    let release = &moment.release;
-    let (name, tone) = match moment.what {
-        What::Weight(100) => (format!("switch: all to {release}"), Tone::Forward),
-        What::Weight(percent) => (format!("step: {percent} % to {release}"), Tone::Forward),
-        What::Back => (format!("rollback: all to {release}"), Tone::Back),
-        What::Alarm => (format!("alarm: of {release}"), Tone::Trouble),
-        What::CutOff => (format!("promote cut off: of {release}"), Tone::Trouble),
-        What::KilledNew | What::KilledOld => (format!("server killed: of {release}"), Tone::Trouble),
-        What::Promoted | What::RolledBack | What::FollowedAtOnce | What::Finished => return None,
-    };
-    let at = seconds_of(round, moment.at);
-    (moment.at >= round.book.opened && at <= last as f64).then_some(Mark { at, name, tone })
-}
-
-/// Failures of each second, ours and the baselines'.
-fn lost_by_second(round: &Round) -> Chart {
-    let sites = &round.book.sites;
-    let last = sites.iter().filter_map(|site| site.seconds.keys().next_back()).max().copied().unwrap_or_default();
-    let failed = |from: usize, to: usize| -> Vec<Option<f64>> {
-        let of = |second: u64| {
-            let all = sites.iter().skip(from).take(to - from).filter_map(|site| site.seconds.get(&second));
-            all.map(|second| f64::from(second.failed)).sum::<f64>()
-        };
-        (0..=last).map(|second| Some(of(second))).collect()
-    };
-    let ours = Series {
-        name: format!(
-            "Pointsman, all {} services (those on killed servers and closed as AWS does among them)",
-            round.services
-        ),
-        values: failed(0, round.services),
-    };
-    let ways = (round.services..sites.len()).zip(Way::ALL);
-    let baselines = ways.map(|(site, way)| Series { name: way.name().to_owned(), values: failed(site, site + 1) });
-    Chart {
-        title: "Failed requests, second by second".to_owned(),
-        note: "The first round, in which the baselines release too. A server that is killed fails what it has: those are in Pointsman's line, and counted apart above.".to_owned(),
-        drawn: Drawn::Lines,
-        unit: "a second".to_owned(),
-        seconds: (0..=last).map(|second| second as f64).collect(),
-        series: std::iter::once(ours).chain(baselines).collect(),
-        marks: Vec::new(),
-    }
-}
-
-/// Latencies of the whole run; between two rounds there is no load.
-fn latencies(rounds: &[Round]) -> Chart {
-    let began = rounds.first().map(|round| round.began);
-    let (mut seconds, mut p50, mut p99, mut max) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for round in rounds {
-        let opened = began.map_or(0.0, |began| round.book.opened.saturating_duration_since(began).as_secs_f64());
-        for (second, pace) in &round.book.paces {
-            seconds.push(opened + *second as f64);
-            for (values, value) in [(&mut p50, pace.p50), (&mut p99, pace.p99), (&mut max, pace.max)] {
-                values.push(Some(millis(value)));
-            }
-        }
-        seconds.push(seconds.last().map_or(0.0, |last| last + 0.5));
-        for values in [&mut p50, &mut p99, &mut max] {
-            values.push(None);
-        }
-    }
-    let named = [("p50", p50), ("p99", p99), ("longest", max)];
-    Chart {
-        title: "Latency, second by second, all sites".to_owned(),
-        note: "Milliseconds from when a request was due, without the time that it asked the server to take.".to_owned(),
-        drawn: Drawn::Lines,
-        unit: "ms".to_owned(),
-        seconds,
-        series: named.map(|(name, values)| Series { name: name.to_owned(), values }).to_vec(),
-        marks: Vec::new(),
-    }
-}
-
-fn millis(micros: u64) -> f64 {
+pub(crate) fn millis(micros: u64) -> f64 {
     micros as f64 / 1000.0
 }
 
