@@ -15,7 +15,7 @@ pub type Age = u8;
 pub const NEW: Age = 0;
 /// Older than `settle_seconds`.
 pub const SETTLED: Age = 1;
-/// Older than a lease, and than the load balancer takes to let a group go.
+/// Older than `settle_seconds` and `drain_seconds` together, than a lease, and than the load balancer takes to let a group go.
 pub const MINUTES: Age = 2;
 /// Older than every timeout, and than EC2 remembers what was terminated.
 pub const HOUR: Age = 3;

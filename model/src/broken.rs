@@ -9,6 +9,7 @@ use domain::tags::{self, Read, WhichRule};
 use domain::world::{Action, Health, InstanceState, Weighted, World};
 
 use crate::ask::{Ask, Verb};
+use crate::aws::MINUTES;
 use crate::names;
 use crate::promises::Promise;
 
@@ -69,7 +70,7 @@ impl Breakage {
             Promise::SettledBeforeDeregistered => {
                 for group in &mut world.groups {
                     if group.tags.contains_key(tags::OUT) {
-                        group.tags.insert(tags::OUT.into(), names::time(1).to_string());
+                        group.tags.insert(tags::OUT.into(), names::time(MINUTES).to_string());
                     }
                     if let Some(details) = &mut group.details {
                         details.behind_load_balancer = false;

@@ -40,7 +40,7 @@ promises! {
     OneServes => "never two releases with weight",
     RejectedNeverServesAgain => "a rejected release never serves again, customers or QA",
     LateDuplicatesChangeNoTraffic => "a late duplicate of an old job changes no traffic",
-    SettledBeforeDeregistered => "nothing is deregistered before its rule change has settled",
+    SettledBeforeDeregistered => "nothing is deregistered before its rule change has settled and requests had drain_seconds",
     DrainedBeforeDeleted => "no group is deleted, no target terminated before it is drained",
     NothingOfOthers => "nothing without our tags is touched",
     NoMoreInstances => "no more instances of a release than configured",

@@ -2,7 +2,7 @@
 
 use crate::apply::slots;
 use crate::ask::{Ask, Verb};
-use crate::aws::{Aws, Forward, GROUPS, Life, RELEASES, Role, SETTLED, STRANGER, Target, Weight, Which, bit};
+use crate::aws::{Aws, Forward, GROUPS, Life, MINUTES, RELEASES, Role, STRANGER, Target, Weight, Which, bit};
 use crate::history::{Asked, Glance, History, Past};
 use crate::promises::Promise;
 use crate::step::{Mark, Step};
@@ -233,7 +233,7 @@ impl History {
         let living = slots(group, targets).any(|slot| before.is_alive(group, slot));
         if before.serves(group) {
             self.breaks(Promise::NothingServedGoes);
-        } else if living && (before.in_a_rule_of_ours(group) || self.out[group] < SETTLED) {
+        } else if living && (before.in_a_rule_of_ours(group) || self.out[group] < MINUTES) {
             self.breaks(Promise::SettledBeforeDeregistered);
         }
     }

@@ -128,6 +128,13 @@ fn let_go(standing: &Standing<'_>, group: &Group) -> Option<Going> {
         });
     }
     let targets = group.targets.as_deref().unwrap_or_default();
+    let draining =
+        || Going::wait(WaitFor::Draining { targets: targets.iter().map(|t| t.instance.to_string()).collect() });
+    // Out of all rules a group is in use nowhere, and then deregistered targets may be gone at once, without the group's own
+    // delay: what reached them last, as late as settled, has its time before.
+    if settled + i64::from(standing.service.drain_seconds) > standing.now && !targets.is_empty() {
+        return Some(draining());
+    }
     let registered: Vec<InstanceId> =
         targets.iter().filter(|t| t.health != Health::Draining).map(|t| t.instance.clone()).collect();
     if !registered.is_empty() {
@@ -136,12 +143,7 @@ fn let_go(standing: &Standing<'_>, group: &Group) -> Option<Going> {
             instances: registered,
         }]]));
     }
-    if !targets.is_empty() {
-        return Some(Going::wait(WaitFor::Draining {
-            targets: targets.iter().map(|t| t.instance.to_string()).collect(),
-        }));
-    }
-    None
+    if targets.is_empty() { None } else { Some(draining()) }
 }
 
 /// Takes a release without weight out of the product rule; its tags say retired or rejected before it leaves.

@@ -34,6 +34,8 @@ fn r_is_product_it_is_tagged_kept_first_and_retired_and_rejected_releases_go() {
     ---
     wait for the rule change to reach every load-balancer node, 5 s more
     ---
+    wait for requests under way to end on i-r1-1, i-r1-2
+    ---
     1. deregister i-r1-1, i-r1-2 from the group of r1
     2. deregister i-r0-1, i-r0-2 from the group of r0
     look again
@@ -201,6 +203,8 @@ fn when_a_group_was_out_before_it_came_into_a_rule_again_says_nothing_of_its_nex
     wait for the rule change to reach every load-balancer node, 10 s more
     ---
     wait for the rule change to reach every load-balancer node, 5 s more
+    ---
+    wait for requests under way to end on i-r1-1, i-r1-2
     ---
     1. deregister i-r1-1, i-r1-2 from the group of r1
     look again

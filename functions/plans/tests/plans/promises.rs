@@ -184,7 +184,7 @@ fn leaves_only_with_tags(account: &Account, before: &[Weighted], after: &[Weight
     Ok(())
 }
 
-/// Nothing with weight is deregistered, and nothing before its rule change has settled.
+/// Nothing with weight is deregistered, and nothing before its rule change has settled and what it had is done.
 fn deregister(account: &Account, group: &GroupArn, instances: &[InstanceId]) -> Kept {
     our_group(account, group)?;
     let dead = |id: &InstanceId| account.servers.get(id).is_none_or(|s| s.state == InstanceState::Terminated);
@@ -192,9 +192,9 @@ fn deregister(account: &Account, group: &GroupArn, instances: &[InstanceId]) -> 
         return Ok(());
     }
     keep(!account.in_use(group), "a target is deregistered while a rule names its group")?;
-    let settle = i64::from(account.service.settle_seconds);
-    let settled = account.left.get(group).is_none_or(|left| account.now - *left >= settle);
-    keep(settled, "a target is deregistered before its rule change has settled")
+    let over = i64::from(account.service.settle_seconds) + i64::from(account.service.drain_seconds);
+    let over = account.left.get(group).is_none_or(|left| account.now - *left >= over);
+    keep(over, "a target is deregistered before its rule change has settled and its requests had drain_seconds")
 }
 
 /// Instances go when their tags say so, after they were drained.
