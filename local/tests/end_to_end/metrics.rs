@@ -25,6 +25,11 @@ fn metrics(stack: &Stack, function: &str) -> Vec<String> {
         .collect()
 }
 
+/// The same without what only waited: on a busy machine any call may.
+fn ends(stack: &Stack, function: &str) -> Vec<String> {
+    metrics(stack, function).into_iter().filter(|line| !line.ends_with(": Waits 1")).collect()
+}
+
 /// Reads a line as CloudWatch does, and fails where it would find no metric in it.
 fn read(line: &Value) -> Vec<String> {
     let at = line["_aws"]["Timestamp"].as_u64().unwrap();
@@ -71,7 +76,7 @@ async fn a_promote_a_refusal_and_a_rollback_are_counted_each_once() {
     let promoted = "mobile-web promote: Promotes 1, Duration";
     // Called again, it finds everything done: that is no metric.
     let want = [promoted, promoted, "mobile-web promote: Refusals 1", "promote: Refusals 1", "promote: Refusals 1"];
-    assert_eq!(metrics(&stack, "promote"), want);
+    assert_eq!(ends(&stack, "promote"), want);
     for (function, action) in [("provision", "provision"), ("register", "register")] {
         let of_it = metrics(&stack, function);
         assert!(of_it.contains(&format!("mobile-web {action}: Duration")), "{of_it:?}");
@@ -117,10 +122,8 @@ async fn an_alarm_during_the_steps_is_a_rollback_though_promote_was_called() {
     stack.call("promote", &ask(SERVICE, "r2")).await.unwrap();
     alarms::turn(&stack, "mobile-5xx", "ALARM").await;
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["mobile-5xx"]).await;
-    let want = [
-        "mobile-web promote: Promotes 1, Duration",
-        "mobile-web promote: Waits 1",
-        "mobile-web promote: Rollbacks 1, Failures 1",
-    ];
-    assert_eq!(metrics(&stack, "promote"), want);
+    let all = metrics(&stack, "promote");
+    assert!(all.contains(&"mobile-web promote: Waits 1".to_owned()), "{all:?}");
+    let want = ["mobile-web promote: Promotes 1, Duration", "mobile-web promote: Rollbacks 1, Failures 1"];
+    assert_eq!(ends(&stack, "promote"), want);
 }
