@@ -34,7 +34,6 @@ async fn a_rejection_after_the_switch_that_is_cut_off_anywhere_ends_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a simulator that was forked while it was busy may never answer; `make faults` has these rounds"]
 async fn calls_at_the_same_time_end_as_one_after_the_other() {
     let report = together::try_rounds(10, |line| println!("{line}")).await.unwrap();
     assert!(report.failed.is_empty(), "{}", report.failed.join("\n\n"));

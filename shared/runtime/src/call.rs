@@ -1,5 +1,5 @@
-//! One call for one service: look, plan, apply, until there is an answer. The lease is held while anything may change, and never
-//! while this sleeps.
+//! One call for one service: look, plan, apply, until there is an answer. The lease is held while anything may change, and not
+//! while this waits for anything but AWS to take the next call.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
