@@ -16,7 +16,7 @@ use crate::knife::Knife;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long whoever gets `waiting` waits before the next call.
-const BETWEEN_CALLS: Duration = Duration::from_millis(250);
+const BETWEEN_CALLS: Duration = Duration::from_millis(700);
 
 /// How often it is looked whether something has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -80,6 +80,12 @@ impl Follower {
         let answer = self.moto.query("elasticloadbalancing", "DescribeRules", &[(one, arn)]).await?;
         for (site, weights) in self.product_rules(&answer)? {
             let before = self.weights.insert(site, weights.clone()).unwrap_or_default();
+            for gone in before.keys().filter(|release| !weights.contains_key(*release)) {
+                self.journal.has_weight(gone, false, at);
+            }
+            for there in weights.keys() {
+                self.journal.has_weight(there, true, at);
+            }
             let all: u32 = weights.values().sum();
             for (release, weight) in weights.iter().filter(|(release, weight)| before.get(*release) != Some(*weight)) {
                 let percent = (weight * 100).checked_div(all).unwrap_or_default();

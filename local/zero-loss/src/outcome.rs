@@ -43,11 +43,10 @@ impl<'a> Outcome<'a> {
     /// Adds up what came of the rounds; none where there was none.
     #[must_use]
     pub fn of(settings: &'a Settings, rounds: &'a [Round], clicks: &'a Clicks) -> Option<Self> {
-        let drain = Duration::from_secs(settings.pace.drain_seconds);
         let mut ours: Option<Line> = None;
         let (mut baselines, mut lost): (Vec<Line>, Vec<String>) = (Vec::new(), Vec::new());
         for round in rounds {
-            let judge = Judge::new(&round.journal, &round.deaths, &round.log, drain);
+            let judge = Judge::new(&round.journal, &round.deaths, &round.log, &settings.pace);
             let (tallies, failures) = judge.tallies(&round.book);
             for (number, (site, tally)) in round.book.sites.iter().zip(tallies).enumerate() {
                 let moments = round.journal.moments();
