@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::alarm;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, insist};
 use crate::journal::{Journal, What};
 use crate::knife::Knife;
 
@@ -257,7 +257,8 @@ impl<'a> Driver<'a> {
             "UpdateExpression": "SET expires_at = :over",
             "ExpressionAttributeValues": {":over": {"N": "1"}},
         });
-        self.stack.moto().json("dynamodb", "DynamoDB_20120810.UpdateItem", input).await?;
+        let moto = self.stack.moto();
+        insist(|| moto.json("dynamodb", "DynamoDB_20120810.UpdateItem", input.clone())).await?;
         Ok(())
     }
 
