@@ -217,15 +217,19 @@ impl<'a> Driver<'a> {
         gone_off?;
         let promoted = promoted?;
         self.stack.idle().await?;
-        // Whichever of the two it was, the release is rejected now: a promote says so.
-        let answer = self.over("promote", &ask).await?;
-        if answer.get("status").and_then(Value::as_str) != Some("refused") {
-            return Err(Trouble::new(format!("{release} of {} stands though its alarm went off: {answer}", self.name)));
-        }
         if promoted.get("status").and_then(Value::as_str) == Some("done") {
             self.journal.note(self.site, What::Promoted, release);
         }
-        self.journal.note(self.site, What::RolledBack, release);
+        // Whichever of the two it was, the release is rejected now: a promote says so.
+        let answer = self.over("promote", &ask).await?;
+        if answer.get("status").and_then(Value::as_str) == Some("refused") {
+            self.journal.note(self.site, What::RolledBack, release);
+        } else {
+            let words = self.stack.last_words();
+            eprintln!("{release} of {} stands though its alarm went off.\n{promoted}\n{answer}\n{words}", self.name);
+            self.journal.note(self.site, What::AlarmInVain, release);
+            self.roll_back(release, None).await?;
+        }
         alarm::make(self.stack, &alarm).await
     }
 

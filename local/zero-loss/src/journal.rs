@@ -16,6 +16,8 @@ pub enum What {
     RolledBack,
     /// An alarm of its service went off.
     Alarm,
+    /// And nobody put traffic back by it.
+    AlarmInVain,
     /// Promoted while the release before was still settling.
     FollowedAtOnce,
     /// A promote was killed, and the next call took over.
