@@ -8,6 +8,9 @@ use gateway::Call;
 use crate::customers::{Answer, Tally};
 use crate::report::{Chart, Drawn, Mark, Part, Report, Series, Tone};
 
+/// A rule change reaches the load balancer by then.
+const REACHES_WITHIN: Duration = Duration::from_millis(500);
+
 /// Draws what customers got, with the moments in which a rule was changed, by the calls of AWS that the functions made.
 #[must_use]
 pub fn of(tally: &Tally, calls: &[Call]) -> Report {
@@ -25,7 +28,7 @@ pub fn of(tally: &Tally, calls: &[Call]) -> Report {
         unit: unit.to_owned(),
         seconds: (0..=last).map(|second| second as f64).collect(),
         series,
-        marks: marks(began, calls),
+        marks: marks(began, tally, calls),
     };
     let line = |name: &str, value: &dyn Fn(&[&Answer]) -> Option<f64>| Series {
         name: name.to_owned(),
@@ -65,16 +68,22 @@ pub fn of(tally: &Tally, calls: &[Call]) -> Report {
     }
 }
 
-/// The moments in which the product rule may have been changed.
-fn marks(began: SystemTime, calls: &[Call]) -> Vec<Mark> {
+/// The moments in which customers were sent to another release: those changes of a rule after which another one answers.
+fn marks(began: SystemTime, tally: &Tally, calls: &[Call]) -> Vec<Mark> {
+    let mut answers: Vec<&Answer> = tally.answers.iter().filter(|answer| answer.version.is_some()).collect();
+    answers.sort_by_key(|answer| answer.at);
     let changes = calls.iter().filter(|call| call.action == "ModifyRule" && call.ok());
-    let marks = changes.filter(|call| call.at >= began).filter_map(|call| {
-        let (name, tone) = match call.caller.as_str() {
-            "PROMOTE" => ("rule changed by promote", Tone::Forward),
-            "TEARDOWN" => ("rule changed by teardown", Tone::Back),
+    let marks = changes.filter_map(|call| {
+        let changed = call.at + call.elapsed;
+        let before = answers.iter().rev().find(|answer| answer.at < call.at)?.version.as_ref()?;
+        let after = answers.iter().find(|answer| answer.at >= changed + REACHES_WITHIN)?.version.as_ref()?;
+        let (kind, tone) = match call.caller.as_str() {
+            "PROMOTE" => ("switch", Tone::Forward),
+            "TEARDOWN" => ("rollback", Tone::Back),
             _ => return None,
         };
-        Some(Mark { at: since(began, call.at + call.elapsed).as_secs_f64(), name: name.to_owned(), tone })
+        let name = format!("{kind}: all to {after}");
+        (before != after).then(|| Mark { at: since(began, changed).as_secs_f64(), name, tone })
     });
     marks.collect()
 }

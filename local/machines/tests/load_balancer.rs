@@ -300,7 +300,7 @@ async fn groups_come_and_go_in_the_slots_of_others() {
     let _server = world::server::Server::start("release", &address).await;
     let mut client = world.client().await;
     // More releases than there are slots.
-    for n in 0..45 {
+    for n in 0..85 {
         let group = world.group(&format!("release-{n}")).await;
         world.register(&group, &instance).await;
         world.modify_rule(&rule, forward(&[(&product, 0), (&group, 1)])).await;

@@ -97,7 +97,7 @@
     const size = () => ({ width: card.clientWidth - 10, height: card.clientWidth < 560 ? 220 : 280 });
     const plot = new uPlot({
       ...size(),
-      padding: [part.marks.length ? 16 : 8, 10, 0, 0],
+      padding: [part.marks.length ? 16 : 8, 22, 0, 0],
       scales: { x: { time: false }, y: part.shares ? { range: [0, 100] } : { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
       axes: [
         { ...axis, size: 34, values: (_, all) => all.map(clock) },

@@ -3,6 +3,8 @@
 use local::{Result, Stack};
 use serde_json::{Value, json};
 
+use crate::fleet::insist;
+
 /// The alarm of a service.
 #[must_use]
 pub fn name(service: &str) -> String {
@@ -25,7 +27,8 @@ pub async fn make(stack: &Stack, name: &str) -> Result<()> {
         ("Threshold", "1"),
         ("ComparisonOperator", "GreaterThanThreshold"),
     ];
-    stack.moto().query("monitoring", "PutMetricAlarm", &parameters).await?;
+    let moto = stack.moto();
+    insist(|| moto.query("monitoring", "PutMetricAlarm", &parameters)).await?;
     turn(stack, name, "OK").await
 }
 
@@ -41,7 +44,8 @@ pub async fn goes_off(stack: &Stack, name: &str) -> Result<()> {
 
 async fn turn(stack: &Stack, name: &str, state: &str) -> Result<()> {
     let parameters = [("AlarmName", name), ("StateValue", state), ("StateReason", "12 of 100 requests failed")];
-    stack.moto().query("monitoring", "SetAlarmState", &parameters).await?;
+    let moto = stack.moto();
+    insist(|| moto.query("monitoring", "SetAlarmState", &parameters)).await?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use machines::Instance;
 use serde_json::Value;
 
 use crate::drive::Pace;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, insist};
 use crate::journal::{Journal, What};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -333,6 +333,10 @@ impl<'a> Baseline<'a> {
     }
 
     async fn call(&self, service: &str, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
-        Ok(self.stack.aws("BASELINE").query(service, action, parameters).await?)
+        let aws = self.stack.aws("BASELINE");
+        if action.starts_with("Describe") {
+            return Ok(insist(|| aws.query(service, action, parameters)).await?);
+        }
+        Ok(aws.query(service, action, parameters).await?)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::alarm;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, insist};
 use crate::journal::{Journal, What};
 use crate::knife::Knife;
 
@@ -16,7 +16,7 @@ use crate::knife::Knife;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long whoever gets `waiting` waits before the next call.
-const BETWEEN_CALLS: Duration = Duration::from_millis(250);
+const BETWEEN_CALLS: Duration = Duration::from_millis(700);
 
 /// How often it is looked whether something has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -217,15 +217,19 @@ impl<'a> Driver<'a> {
         gone_off?;
         let promoted = promoted?;
         self.stack.idle().await?;
-        // Whichever of the two it was, the release is rejected now: a promote says so.
-        let answer = self.over("promote", &ask).await?;
-        if answer.get("status").and_then(Value::as_str) != Some("refused") {
-            return Err(Trouble::new(format!("{release} of {} stands though its alarm went off: {answer}", self.name)));
-        }
         if promoted.get("status").and_then(Value::as_str) == Some("done") {
             self.journal.note(self.site, What::Promoted, release);
         }
-        self.journal.note(self.site, What::RolledBack, release);
+        // Whichever of the two it was, the release is rejected now: a promote says so.
+        let answer = self.over("promote", &ask).await?;
+        if answer.get("status").and_then(Value::as_str) == Some("refused") {
+            self.journal.note(self.site, What::RolledBack, release);
+        } else {
+            let words = self.stack.last_words();
+            eprintln!("{release} of {} stands though its alarm went off.\n{promoted}\n{answer}\n{words}", self.name);
+            self.journal.note(self.site, What::AlarmInVain, release);
+            self.roll_back(release, None).await?;
+        }
         alarm::make(self.stack, &alarm).await
     }
 
@@ -257,7 +261,8 @@ impl<'a> Driver<'a> {
             "UpdateExpression": "SET expires_at = :over",
             "ExpressionAttributeValues": {":over": {"N": "1"}},
         });
-        self.stack.moto().json("dynamodb", "DynamoDB_20120810.UpdateItem", input).await?;
+        let moto = self.stack.moto();
+        insist(|| moto.json("dynamodb", "DynamoDB_20120810.UpdateItem", input.clone())).await?;
         Ok(())
     }
 

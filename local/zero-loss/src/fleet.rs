@@ -19,6 +19,28 @@ const LISTENS_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked whether it does.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How often, and how far apart, the simulator is asked again: its threads fall over one another once in many thousand answers.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
+/// Asks for something that may be asked for twice, again where it fails.
+///
+/// # Errors
+///
+/// Where it fails each time.
+pub async fn insist<T, E, F>(ask: impl Fn() -> F) -> std::result::Result<T, E>
+where
+    F: Future<Output = std::result::Result<T, E>>,
+{
+    for _ in 1..TRIES {
+        if let Ok(answer) = ask().await {
+            return Ok(answer);
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+    ask().await
+}
+
 /// A server that was dead for a while.
 #[derive(Clone, Debug)]
 pub struct Death {
@@ -55,7 +77,7 @@ impl<'a> Fleet<'a> {
     /// Where EC2 does not answer.
     pub async fn instances(&self, tag: &str, value: &str) -> Result<Vec<Instance>> {
         let machines = self.stack.machines().ok_or_else(|| Trouble::new("there are no machines"))?;
-        let mut all = machines.instances().list().await?;
+        let mut all = insist(|| machines.instances().list()).await?;
         all.retain(|instance| instance.running() && instance.tags.get(tag).map(String::as_str) == Some(value));
         Ok(all)
     }

@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
+use crate::fleet::insist;
 use crate::journal::{Journal, What};
 
 /// Releases and their weights.
@@ -65,29 +66,38 @@ impl Follower {
                     self.releases.extend(named(call).map(|name| (name.to_owned(), release.clone())));
                 }
             }
-            ("ModifyRule" | "CreateRule", caller @ ("PROMOTE" | "TEARDOWN")) => {
+            ("ModifyRule" | "CreateRule", "PROMOTE" | "TEARDOWN") => {
                 // A rule that went meanwhile says nothing of the traffic any more.
-                let _ = self.rule_changed(call, caller == "TEARDOWN", answered).await;
+                let _ = self.rule_changed(call, answered).await;
             }
             _ => {}
         }
     }
 
     /// Reads the rules, and notes where one of the product rules sends customers elsewhere than before.
-    async fn rule_changed(&mut self, call: &Call, back: bool, at: Instant) -> Result<()> {
+    async fn rule_changed(&mut self, call: &Call, at: Instant) -> Result<()> {
         let Some(arn) = named(call).find(|name| name.starts_with("arn:")) else { return Ok(()) };
         let one = if call.action == "ModifyRule" { "RuleArns.member.1" } else { "ListenerArn" };
-        let answer = self.moto.query("elasticloadbalancing", "DescribeRules", &[(one, arn)]).await?;
+        let moto = &self.moto;
+        let answer = insist(async || moto.query("elasticloadbalancing", "DescribeRules", &[(one, arn)]).await).await?;
         for (site, weights) in self.product_rules(&answer)? {
             let before = self.weights.insert(site, weights.clone()).unwrap_or_default();
+            for gone in before.keys().filter(|release| !weights.contains_key(*release)) {
+                self.journal.has_weight(gone, false, at);
+            }
+            for there in weights.keys() {
+                self.journal.has_weight(there, true, at);
+            }
             let all: u32 = weights.values().sum();
-            for (release, weight) in weights.iter().filter(|(release, weight)| before.get(*release) != Some(*weight)) {
-                let percent = (weight * 100).checked_div(all).unwrap_or_default();
-                if back {
-                    self.journal.note_at(site, What::Back, release, at);
-                } else if before.get(release).is_none_or(|before| before < weight) {
-                    self.journal.note_at(site, What::Weight(percent), release, at);
-                }
+            let had = |release: &String| before.get(release).copied().unwrap_or_default();
+            let has = |release: &String| weights.get(release).copied().unwrap_or_default();
+            // A promotion that sees an alarm puts traffic back too: so not the caller tells, but who gains from whom.
+            let newest_loser = before.keys().filter(|release| has(release) < had(release)).map(|one| number(one)).max();
+            for release in weights.keys().filter(|release| has(release) > had(release)) {
+                let percent = (has(release) * 100).checked_div(all).unwrap_or_default();
+                let is_back = newest_loser.is_some_and(|loser| loser > number(release));
+                let what = if is_back { What::Back } else { What::Weight(percent) };
+                self.journal.note_at(site, what, release, at);
             }
         }
         Ok(())
@@ -120,6 +130,11 @@ impl Follower {
 fn instant(at: SystemTime) -> Instant {
     let now = Instant::now();
     now.checked_sub(SystemTime::now().duration_since(at).unwrap_or_default()).unwrap_or(now)
+}
+
+/// The number of a release: `s1-12` is the twelfth of its service.
+fn number(release: &str) -> u32 {
+    release.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
 /// What a call is about.

@@ -16,6 +16,8 @@ pub enum What {
     RolledBack,
     /// An alarm of its service went off.
     Alarm,
+    /// And nobody put traffic back by it.
+    AlarmInVain,
     /// Promoted while the release before was still settling.
     FollowedAtOnce,
     /// A promote was killed, and the next call took over.
@@ -49,6 +51,8 @@ struct Pages {
     moments: Vec<Moment>,
     /// When an instance was first let go of.
     let_go: BTreeMap<String, Instant>,
+    /// When a release lost its weight in the product rule, if it has none.
+    left: BTreeMap<String, Instant>,
 }
 
 /// The journal. Clones share it.
@@ -92,6 +96,22 @@ impl Journal {
     #[must_use]
     pub fn let_go(&self, instance: &str) -> Option<Instant> {
         self.pages().let_go.get(instance).copied()
+    }
+
+    /// When a release lost its weight in the product rule, if it has none.
+    #[must_use]
+    pub fn left(&self, release: &str) -> Option<Instant> {
+        self.pages().left.get(release).copied()
+    }
+
+    /// Notes that a release has weight in the product rule from then on, or has none any more.
+    pub(crate) fn has_weight(&self, release: &str, weight: bool, at: Instant) {
+        let left = &mut self.pages().left;
+        if weight {
+            left.remove(release);
+        } else {
+            left.insert(release.to_owned(), at);
+        }
     }
 
     /// Notes when an instance was deregistered; the first time counts.

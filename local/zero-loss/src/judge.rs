@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use machines::FailedRequest;
 
 use crate::book::{Book, Failure};
+use crate::drive::Pace;
 use crate::fleet::Death;
 use crate::journal::Journal;
 
@@ -15,7 +16,8 @@ use crate::journal::Journal;
 pub enum Verdict {
     /// The release's: it was lost.
     Lost,
-    /// A stream or socket that went on for longer than `drain_seconds` after its server was deregistered: AWS closes it too.
+    /// A stream or socket that went on for longer than `drain_seconds` after its server was deregistered, or after the rule change
+    /// that took its release's weight had settled: AWS closes it too.
     Outlived,
     /// It was on a server that was killed: by the server's own name in the answer's head, by its address in the load balancer's
     /// log while it was dead, or by its connection, which the load balancer had under way there at the kill.
@@ -57,7 +59,8 @@ const CLOSED: &str = "connection closed before message completed";
 pub struct Judge<'a> {
     journal: &'a Journal,
     deaths: &'a [Death],
-    /// `drain_seconds` of the sites.
+    /// `settle_seconds` and `drain_seconds` of the sites.
+    settle: Duration,
     drain: Duration,
     /// What the load balancer's log says: by the client, when it failed, and at which target.
     log: HashMap<SocketAddr, Vec<(Instant, SocketAddr)>>,
@@ -66,7 +69,7 @@ pub struct Judge<'a> {
 impl<'a> Judge<'a> {
     /// A judge who knows all this.
     #[must_use]
-    pub fn new(journal: &'a Journal, deaths: &'a [Death], log: &[FailedRequest], drain: Duration) -> Self {
+    pub fn new(journal: &'a Journal, deaths: &'a [Death], log: &[FailedRequest], pace: &Pace) -> Self {
         let (now, clock) = (Instant::now(), SystemTime::now());
         let mut by_client: HashMap<SocketAddr, Vec<(Instant, SocketAddr)>> = HashMap::new();
         for line in log {
@@ -75,7 +78,8 @@ impl<'a> Judge<'a> {
                 by_client.entry(line.client).or_default().push((at, target));
             }
         }
-        Self { journal, deaths, drain, log: by_client }
+        let (settle, drain) = (Duration::from_secs(pace.settle_seconds), Duration::from_secs(pace.drain_seconds));
+        Self { journal, deaths, settle, drain, log: by_client }
     }
 
     /// The target that the load balancer sent a request to that failed, by its log.
@@ -106,8 +110,11 @@ impl<'a> Judge<'a> {
         if silent && self.deaths.iter().any(at_kill) {
             return Verdict::OnKilledServer;
         }
-        let let_go = instance.and_then(|instance| self.journal.let_go(instance));
-        if failure.kind.may_outlive() && let_go.is_some_and(|at| failure.ended >= at + self.drain) {
+        let let_go = instance.and_then(|instance| self.journal.let_go(instance)).map(|at| at + self.drain);
+        let left = failure.server.release.as_deref().and_then(|release| self.journal.left(release));
+        let left = left.map(|at| at + self.settle + self.drain);
+        let over = |at: Option<Instant>| at.is_some_and(|at| failure.ended >= at);
+        if failure.kind.may_outlive() && (over(let_go) || over(left)) {
             return Verdict::Outlived;
         }
         Verdict::Lost
@@ -140,7 +147,7 @@ mod tests {
     use super::*;
     use crate::book::{Kind, Server};
 
-    const DRAIN: Duration = Duration::from_secs(4);
+    const PACE: Pace = Pace { settle_seconds: 2, drain_seconds: 4 };
 
     fn after(began: Instant, ms: u64) -> Instant {
         began + Duration::from_millis(ms)
@@ -200,7 +207,7 @@ mod tests {
             ("it died later", vec![death(1200, 3000)], vec![], get(1100, &named), Verdict::Lost),
         ] {
             let journal = Journal::default();
-            assert_eq!(Judge::new(&journal, &deaths, &log, DRAIN).verdict(&failure), verdict, "{why}");
+            assert_eq!(Judge::new(&journal, &deaths, &log, &PACE).verdict(&failure), verdict, "{why}");
         }
     }
 
@@ -209,7 +216,16 @@ mod tests {
         let began = Instant::now();
         let journal = Journal::default();
         journal.let_go_at("i-1", began);
+        journal.has_weight("r2", false, began);
         let named = Server { instance: Some("i-1".to_owned()), ..Server::default() };
+        let of_release =
+            Server { instance: Some("i-2".to_owned()), release: Some("r2".to_owned()), ..Server::default() };
+        for (why, ended, verdict) in
+            [("settled and drained", 6000, Verdict::Outlived), ("not drained yet", 5900, Verdict::Lost)]
+        {
+            let failure = failure(began, ended, Kind::Stream, of_release.clone());
+            assert_eq!(Judge::new(&journal, &[], &[], &PACE).verdict(&failure), verdict, "{why}");
+        }
         for (why, kind, ended, verdict) in [
             ("a stream, drained", Kind::Stream, 4000, Verdict::Outlived),
             ("a socket, drained", Kind::Socket, 4100, Verdict::Outlived),
@@ -217,7 +233,7 @@ mod tests {
             ("a slow page", Kind::Slow, 4100, Verdict::Lost),
         ] {
             let failure = failure(began, ended, kind, named.clone());
-            assert_eq!(Judge::new(&journal, &[], &[], DRAIN).verdict(&failure), verdict, "{why}");
+            assert_eq!(Judge::new(&journal, &[], &[], &PACE).verdict(&failure), verdict, "{why}");
         }
     }
 }

@@ -14,10 +14,10 @@ use zero_loss::run;
 const USAGE: &str = "zero_loss run [OPTION=NUMBER]... [report=FILE]
     pairs=500        promotes, and as many rollbacks; 0 for the clicks alone
     round=100        so many of them in one account
-    services=6       released side by side
+    services=10      released side by side
     rate=2400        requests a second in all
     baselines=10     releases of each baseline, in the first round
-    settle=3         settle_seconds of each service; a busy machine needs more
+    settle=8         settle_seconds of each service; a busy machine needs more
     minutes=110      no promotion is begun later
     clicks=20        approvals and rejections that are timed
 zero_loss load ADDRESS HOST RATE SECONDS   the load alone, on whatever answers as our servers do

@@ -43,11 +43,10 @@ impl<'a> Outcome<'a> {
     /// Adds up what came of the rounds; none where there was none.
     #[must_use]
     pub fn of(settings: &'a Settings, rounds: &'a [Round], clicks: &'a Clicks) -> Option<Self> {
-        let drain = Duration::from_secs(settings.pace.drain_seconds);
         let mut ours: Option<Line> = None;
         let (mut baselines, mut lost): (Vec<Line>, Vec<String>) = (Vec::new(), Vec::new());
         for round in rounds {
-            let judge = Judge::new(&round.journal, &round.deaths, &round.log, drain);
+            let judge = Judge::new(&round.journal, &round.deaths, &round.log, &settings.pace);
             let (tallies, failures) = judge.tallies(&round.book);
             for (number, (site, tally)) in round.book.sites.iter().zip(tallies).enumerate() {
                 let moments = round.journal.moments();
@@ -177,6 +176,7 @@ impl<'a> Outcome<'a> {
             ("steps below 100 %", grouped(self.steps() as u64)),
             ("promotes killed by signal 9 and taken over", count(What::CutOff)),
             ("releases stopped by their alarm", count(What::Alarm)),
+            ("alarms that nobody acted on", count(What::AlarmInVain)),
             ("releases followed by the next one at once", count(What::FollowedAtOnce)),
             ("servers killed, of the release that came", count(What::KilledNew)),
             ("servers killed, of the one gone back to", count(What::KilledOld)),

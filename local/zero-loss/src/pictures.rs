@@ -53,7 +53,7 @@ fn mark(round: &Round, moment: &Moment, last: u64) -> Option<Mark> {
         What::Alarm => (format!("alarm: of {release}"), Tone::Trouble),
         What::CutOff => (format!("promote cut off: of {release}"), Tone::Trouble),
         What::KilledNew | What::KilledOld => (format!("server killed: of {release}"), Tone::Trouble),
-        What::Promoted | What::RolledBack | What::FollowedAtOnce | What::Finished => return None,
+        What::Promoted | What::RolledBack | What::AlarmInVain | What::FollowedAtOnce | What::Finished => return None,
     };
     let at = seconds_of(round, moment.at);
     (moment.at >= round.book.opened && at <= last as f64).then_some(Mark { at, name, tone })

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use super::rules::{GROUPS_MAX, NO_TARGETS};
 
 /// How many target groups can be behind the listener at once.
-pub const BACKENDS: usize = 40;
+pub const BACKENDS: usize = 80;
 
 /// How many targets a group can have, draining ones included.
 pub const SERVERS: usize = 40;
