@@ -124,13 +124,6 @@ pub async fn run(load: Load, mut say: impl FnMut(&str)) -> Result<Report> {
     let calls = stack.gateway().record().since(mark);
     let for_the_sweep = followed_later(stack, &names).await?;
     check(stack, &names, load.releases).await?;
-    let mut by: BTreeMap<(String, String, String), usize> = BTreeMap::new();
-    for call in &calls {
-        *by.entry((call.service.clone(), call.caller.clone(), call.action.clone())).or_default() += 1;
-    }
-    for (k, v) in &by {
-        println!("DEBUG {k:?} {v}");
-    }
     let (calls, pauses) = count(&calls);
     Ok(Report {
         load,
