@@ -12,8 +12,8 @@ use lambda_runtime::Error;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use super::{carry_out, ignored, insist};
-use crate::deadline::{Deadline, now};
+use super::{PAUSE, carry_out, ignored, insist};
+use crate::deadline::{CHANGE_NEEDS, Deadline, now};
 use crate::errors::Trouble;
 use crate::observe::{Look, Memory, alarms};
 use crate::runner::Runner;
@@ -44,7 +44,7 @@ pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reaso
         let mut request = Request::new(service, None, verb);
         let span = direct::span(&request);
         let acted = async {
-            match insist(deadline, || suspect(runner, &config, &request, *since)).await? {
+            match suspect_for_sure(runner, deadline, &config, &request, *since).await? {
                 Ok(release) if config.on_alarm == OnAlarm::Freeze => {
                     let notice = frozen(&request, release, name, reason);
                     insist(deadline, || report::publish(&runner.clients, topic.as_deref(), &notice)).await?;
@@ -84,6 +84,46 @@ fn frozen(request: &Request, release: ReleaseId, alarm: &str, reason: &str) -> N
     }
 }
 
+/// Weights that are this fresh may be without their tag yet, which promote writes just after them: they count from now.
+const FRESH_SECONDS: i64 = 6;
+/// How often is looked again until the tag is there.
+const LOOKS_AT_FRESH: usize = 3;
+
+/// Why an alarm is about no release.
+struct Nobody {
+    why: String,
+    /// It seems to be older than weights that are only just there.
+    fresh: bool,
+}
+
+impl Nobody {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), fresh: false }
+    }
+}
+
+/// As [`suspect`], and once more while the weights are fresh: nobody calls an event again, so no alarm is to be ignored for a
+/// tag that comes a second later.
+async fn suspect_for_sure(
+    runner: &Runner,
+    deadline: Deadline,
+    service: &Service,
+    request: &Request,
+    since: Time,
+) -> Result<Result<ReleaseId, String>, Error> {
+    let mut looks = 0;
+    loop {
+        match insist(deadline, || suspect(runner, service, request, since)).await? {
+            Ok(release) => return Ok(Ok(release)),
+            Err(Nobody { fresh: true, .. }) if looks < LOOKS_AT_FRESH && deadline.has(CHANGE_NEEDS + PAUSE) => {
+                looks += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(nobody) => return Ok(Err(nobody.why)),
+        }
+    }
+}
+
 /// The release that the alarm is about: what is being promoted, or product, if the alarm went off after it got its weight. Else
 /// why there is none.
 async fn suspect(
@@ -91,7 +131,7 @@ async fn suspect(
     service: &Service,
     request: &Request,
     since: Time,
-) -> Result<Result<ReleaseId, String>, Trouble> {
+) -> Result<Result<ReleaseId, Nobody>, Trouble> {
     let look = Look {
         clients: &runner.clients,
         can: &runner.can,
@@ -103,21 +143,22 @@ async fn suspect(
     };
     let world = match look.observe(&Memory::default()).await {
         Ok(seen) => seen.world,
-        Err(Trouble::Refused(refusal)) => return Ok(Err(refusal.to_string())),
+        Err(Trouble::Refused(refusal)) => return Ok(Err(Nobody::new(refusal.to_string()))),
         Err(trouble) => return Err(trouble),
     };
     let standing = match plans::Standing::read(service, &world, now()) {
         Ok(standing) => standing,
-        Err(refusal) => return Ok(Err(refusal.to_string())),
+        Err(refusal) => return Ok(Err(Nobody::new(refusal.to_string()))),
     };
     let Some(release) = standing.promoting().or_else(|| standing.product_release()) else {
-        return Ok(Err("no release is product".to_owned()));
+        return Ok(Err(Nobody::new("no release is product")));
     };
     match standing.begun(release) {
         Some(begun) if since >= begun => Ok(Ok(release.clone())),
-        Some(begun) => {
-            Ok(Err(format!("it went off at {since}, before {release} got its weight at {begun}: it is not about it")))
-        }
-        None => Ok(Err("there is no product rule".to_owned())),
+        Some(begun) => Ok(Err(Nobody {
+            why: format!("it went off at {since}, before {release} got its weight at {begun}: it is not about it"),
+            fresh: now() - begun < FRESH_SECONDS && now() - since < FRESH_SECONDS * 2,
+        })),
+        None => Ok(Err(Nobody::new("there is no product rule"))),
     }
 }
