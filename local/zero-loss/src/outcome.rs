@@ -175,7 +175,7 @@ impl<'a> Outcome<'a> {
             ("rollbacks", count(What::RolledBack)),
             ("steps below 100 %", grouped(self.steps() as u64)),
             ("promotes killed by signal 9 and taken over", count(What::CutOff)),
-            ("releases stopped by their alarm", count(What::Alarm)),
+            ("alarms that went off", count(What::Alarm)),
             ("alarms that nobody acted on", count(What::AlarmInVain)),
             ("releases followed by the next one at once", count(What::FollowedAtOnce)),
             ("servers killed, of the release that came", count(What::KilledNew)),

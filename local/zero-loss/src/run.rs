@@ -65,7 +65,7 @@ impl Settings {
             rate: 2400.0,
             pace: Pace { settle_seconds: 8, drain_seconds: 4 },
             baseline_releases: 10,
-            boot: Duration::from_secs(4),
+            boot: Duration::from_secs(8),
             program,
             options: Options::new,
         }

@@ -20,6 +20,7 @@ async fn ten_promotes_and_ten_rollbacks_lose_no_request_and_those_of_others_do()
         // The generator is not optimised here, and other tests may run beside this one.
         rate: 270.0,
         baseline_releases: 2,
+        boot: Duration::from_secs(3),
         pace: Pace { settle_seconds: 6, drain_seconds: 4 },
         ..Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_zero_loss")))
     };
