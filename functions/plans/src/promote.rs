@@ -109,7 +109,9 @@ pub fn wait_for_any_promotion(standing: &Standing<'_>) -> Option<Plan> {
 /// It has all of the weight: watched for as long as it bakes, then done.
 fn watched(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     let done = already(standing, release);
-    let Some(wait) = traffic::wait_for_bake(standing, release) else { return done };
+    let Some(wait) = traffic::wait_for_bake(standing, release) else {
+        return traffic::stop_after_bake(standing, request, release).unwrap_or(done);
+    };
     let stop = || traffic::stop(standing, request, release);
     let check = || checks::obstacle(standing, request, release, Phase::Step(ALL));
     stop().or_else(check).unwrap_or(Plan { end: End::Wait(wait), ..done })

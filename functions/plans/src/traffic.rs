@@ -6,6 +6,7 @@ use domain::id::ReleaseId;
 use domain::plan::{End, Plan};
 use domain::refusal::{Failure, Refusal, WaitFor};
 use domain::request::Request;
+use domain::tags;
 use domain::time::Time;
 use domain::world::Alarm;
 
@@ -100,8 +101,32 @@ pub fn despite(standing: &Standing<'_>, release: &ReleaseId) -> Option<Concern> 
 
 /// Stops a promotion, or what bakes, when an alarm went off since the release got its first weight.
 pub fn stop(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    stop_for(standing, request, release, |_| true)
+}
+
+/// How long after a bake its promotion is still being ended: CodePipeline says nowhere how soon it calls a job again.
+const ENDS_SECONDS: i64 = 600;
+
+/// Stops a promotion whose bake is just over, when an alarm went off while it lasted and is red still: the call before may
+/// have come too early to see it. What is called later is a duplicate, and changes no traffic.
+pub fn stop_after_bake(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    let bake = i64::from(standing.service.bake_seconds);
+    let over = standing.weights_since()? + bake;
+    let is_bake = bake > 0 && standing.behind().is_some() && !standing.has_tag(release, tags::KEPT);
+    if !is_bake || standing.now - over >= ENDS_SECONDS {
+        return None;
+    }
+    stop_for(standing, request, release, |since| since <= over)
+}
+
+fn stop_for(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    counts: impl Fn(Time) -> bool,
+) -> Option<Plan> {
     let begun = standing.begun(release)?;
-    let alarms = red(standing, |since| since >= begun && !accepted(standing, request, since));
+    let alarms = red(standing, |since| since >= begun && counts(since) && !accepted(standing, request, since));
     if alarms.is_empty() {
         return None;
     }

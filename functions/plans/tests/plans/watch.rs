@@ -40,6 +40,22 @@ fn an_alarm_that_goes_off_while_it_bakes_does_the_same() {
 }
 
 #[test]
+fn one_that_went_off_while_it_baked_is_seen_by_the_call_that_finds_the_bake_over() {
+    let account = watched().call_once(&promote("r2")).account.later(61).call_once(&promote("r2")).account;
+    let baked = account.later(290).goes_off("mobile-5xx").later(30);
+    let course = baked.clone().call(&promote("r2"));
+    assert_eq!((course.account.forwards("product"), course.account.role("r2")), ("r1 100".into(), "rejected".into()));
+    assert_eq!(baked.later(600).call(&promote("r2")).done().forwards("product"), "r2 100, r1 0", "a late duplicate");
+}
+
+#[test]
+fn one_that_goes_off_after_the_bake_is_its_events() {
+    let account = watched().call_once(&promote("r2")).account.later(61).call_once(&promote("r2")).account;
+    let account = account.later(301).goes_off("mobile-5xx").later(5);
+    assert_eq!(account.call(&promote("r2")).done().forwards("product"), "r2 100, r1 0");
+}
+
+#[test]
 fn one_that_went_off_in_an_earlier_step_counts_in_a_later_one() {
     let config = json!({
         "traffic": {"steps": [10, 50], "step_seconds": 60}, "alarms": ["mobile-5xx"], "on_alarm": "freeze",
