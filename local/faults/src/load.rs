@@ -1,7 +1,7 @@
 //! Load: many services release at once, in an account that AWS lets call only so often.
 //!
 //! Each service has a caller of its own, which calls again while the answer is `waiting`, as a script or a pipeline does: a
-//! first release to product, and a second one behind which the first stays as the way back.
+//! first release to product, and, where more are asked for, others behind which the one before stays as the way back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const USAGE: &str = "faults                     all of it
 faults points [FILTER…]    each call of AWS cut off in every way; a point's name has all FILTERs in it
 faults together [ROUNDS]   two and three calls at the same time
-faults load [SERVICES [SHARE]]   so many services release at once, with a share of AWS's default limits
+faults load [SERVICES [SHARE [RELEASES]]]   so many services release at once, with a share of AWS's default limits
 faults stopped             a holder of the lease stands still until it has run out, for more than a minute";
 
 /// As many as `make faults` has calls meet.
@@ -93,7 +93,8 @@ async fn try_points(filters: &[&str]) -> Result<ExitCode> {
 async fn try_load(numbers: &[&str]) -> Result<ExitCode> {
     let services = numbers.first().map_or(Ok(100), |number| number.parse())?;
     let share = numbers.get(1).map_or(Ok(1.0), |number| number.parse())?;
-    let load = Load { services, releases: 2, share, patience: Duration::from_secs(3600) };
+    let releases = numbers.get(2).map_or(Ok(1), |number| number.parse())?;
+    let load = Load { services, releases, share, patience: Duration::from_secs(3600) };
     print!("{}", load::run(load, |line| println!("{line}")).await?);
     Ok(ExitCode::SUCCESS)
 }
