@@ -266,7 +266,9 @@ pub fn check(environment: &Environment) -> Kept {
         let as_json = Value::from(head.trim_end_matches('…')).to_string();
         let within = as_json.trim_matches('"');
         let texts = environment.variables.iter().map(|(_, value)| value).chain(&environment.parameter);
-        let text = { texts }.any(|text| text.contains(within));
+        // Text may write a character in several ways; read and written again, in one.
+        let again = |text: &str| serde_json::from_str::<Value>(text).map(|json| json.to_string()).unwrap_or_default();
+        let text = { texts }.any(|text| text.contains(within) || again(text).contains(within));
         promise(!problem.key.is_empty() || text, "a fault names its key", shown)?;
         let parameter = settings.parameter_of(&service_name()).is_some_and(|key| key == problem.key);
         let variable = known.contains(&problem.key.as_str());

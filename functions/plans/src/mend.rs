@@ -30,7 +30,9 @@ pub fn urgent(standing: &Standing<'_>, request: &Request) -> Option<Plan> {
         return None;
     }
     let (rule, shares) = standing.product_rule()?;
-    let bad = shares.iter().find(|share| share.weight > 0 && is_rejected(standing, share))?;
+    // Of several that somebody gave weight by hand, what takes over is measured against the healthiest.
+    let bad = shares.iter().filter(|share| share.weight > 0 && is_rejected(standing, share));
+    let bad = bad.max_by_key(|share| share.group.healthy())?;
     let back = way_back(standing, bad)?;
     let forward = back_to(standing, bad, back.share);
     Some(Plan::new(

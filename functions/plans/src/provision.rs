@@ -173,8 +173,9 @@ fn one_launch(
     let attempt = next_attempt(of.found, subnet);
     let mut tags = tags::birth_tags(&service.name, release, Role::PreProduct, standing.now, &service.tags);
     for (key, value) in [(tags::PORT, service.port.to_string()), (tags::LISTENER, service.listener_arn.to_string())] {
-        // What was asked for at the first launch stays; later config is for later releases.
-        let before = of.found.instances.iter().find_map(|i| i.tags.value(key)).map(str::to_owned);
+        // What was asked for at the first launch stays; later config is for later releases. EC2 takes what ELB refuses, where
+        // a person edited it.
+        let before = of.found.instances.iter().find_map(|i| i.tags.value(key)).map(tags::tag_value);
         tags.insert(key.to_owned(), before.unwrap_or(value));
     }
     tags.insert(tags::COUNT.to_owned(), of.asked.to_string());

@@ -172,3 +172,12 @@ fn a_superseded_release_was_rejected_and_the_call_cut_off_before_its_people_were
     let account = account.call(&sweep()).done();
     assert_eq!((account.role("r1"), account.notices.len()), ("gone".into(), 1));
 }
+
+#[test]
+fn a_tag_that_somebody_edited_is_copied_as_elb_takes_it() {
+    let account = world().provisioned("r1").tagged("r1", tags::PORT, "8080, or [so]").dies("r1", 1);
+    let course = account.call(&provision("r1"));
+    let launched =
+        course.steps.iter().find_map(|step| if let Step::Launch(launch) = step { Some(launch) } else { None });
+    assert_eq!(launched.unwrap().tags[tags::PORT], "8080 or so");
+}

@@ -5,7 +5,7 @@ use domain::tags::{self, Role};
 use serde_json::json;
 
 use crate::build::{PRE_PRODUCT_NAME, PRODUCT_NAME, world};
-use crate::course::{finish, promote, rollback, sweep};
+use crate::course::{finish, promote, provision, rollback, sweep};
 use crate::explain::explain;
 
 fn switches(step: &Step) -> bool {
@@ -278,4 +278,13 @@ fn a_promote_after_a_rollback_is_of_the_next_release() {
     let account = world().product("r2").retired("r1").call(&rollback("r2")).done();
     let account = account.pre_product("r3").call(&promote("r3")).done();
     assert_eq!(account.forwards("product"), "r3 100, r1 0");
+}
+
+#[test]
+fn of_two_rejected_releases_that_somebody_gave_weight_the_healthier_one_is_what_a_way_back_has_to_match() {
+    let account = world().product("r2").rejected("r1").rejected("r3").unhealthy("r2", 1).unhealthy("r3", 2);
+    let account = account.weighs("r3", 100).weighs("r1", 10).weighs("r2", 0);
+    let course = account.call_once(&provision("r4"));
+    assert_eq!(course.count(switches), 0, "{}", course.story());
+    assert_eq!(course.account.forwards("product"), "r3 100, r1 10, r2 0");
 }
