@@ -138,25 +138,57 @@ impl Standing {
     }
 }
 
+/// How ELB calls the beginning of the next page: in the question, and in the answer.
+const MARKER: (&str, &str) = ("Marker", "NextMarker");
+
+/// The answers to a question, page by page.
+async fn pages(
+    aws: &Aws,
+    service: &str,
+    action: &str,
+    parameters: &[(&str, &str)],
+    (marker, next): (&str, &str),
+) -> Result<Vec<String>> {
+    let mut pages = Vec::new();
+    let mut from = String::new();
+    loop {
+        let mut parameters = parameters.to_vec();
+        if !from.is_empty() {
+            parameters.push((marker, &from));
+        }
+        let page = aws.query(service, action, &parameters).await?;
+        let following = xml::first(&page, next).unwrap_or_default();
+        pages.push(page);
+        if following.is_empty() {
+            return Ok(pages);
+        }
+        from = following;
+    }
+}
+
 async fn instances(aws: &Aws) -> Result<Vec<Instance>> {
-    let answer = aws.query("ec2", "DescribeInstances", &[]).await?;
-    let mut instances = xml::members(&answer, "instancesSet", |node| Instance {
-        id: xml::text(node, &["instanceId"]),
-        ip: xml::text(node, &["privateIpAddress"]),
-        public_ip: xml::text(node, &["ipAddress"]),
-        state: xml::text(node, &["instanceState", "name"]),
-        subnet: xml::text(node, &["subnetId"]),
-        tags: xml::tags(node, &["tagSet"]),
-    })?;
+    let mut instances = Vec::new();
+    for page in pages(aws, "ec2", "DescribeInstances", &[], ("NextToken", "nextToken")).await? {
+        instances.extend(xml::members(&page, "instancesSet", |node| Instance {
+            id: xml::text(node, &["instanceId"]),
+            ip: xml::text(node, &["privateIpAddress"]),
+            public_ip: xml::text(node, &["ipAddress"]),
+            state: xml::text(node, &["instanceState", "name"]),
+            subnet: xml::text(node, &["subnetId"]),
+            tags: xml::tags(node, &["tagSet"]),
+        })?);
+    }
     instances.retain(|instance| instance.state != "terminated" && !instance.tag("service").is_empty());
     Ok(instances)
 }
 
 async fn groups(aws: &Aws) -> Result<Vec<Group>> {
-    let answer = aws.query("elasticloadbalancing", "DescribeTargetGroups", &[]).await?;
-    let named = xml::members(&answer, "TargetGroups", |node| {
-        (xml::text(node, &["TargetGroupArn"]), xml::text(node, &["TargetGroupName"]))
-    })?;
+    let mut named = Vec::new();
+    for page in pages(aws, "elasticloadbalancing", "DescribeTargetGroups", &[], MARKER).await? {
+        named.extend(xml::members(&page, "TargetGroups", |node| {
+            (xml::text(node, &["TargetGroupArn"]), xml::text(node, &["TargetGroupName"]))
+        })?);
+    }
     let mut tags = tags(aws, named.iter().map(|(arn, _)| arn.as_str())).await?;
     let mut groups = Vec::new();
     for (arn, name) in named {
@@ -171,14 +203,17 @@ async fn groups(aws: &Aws) -> Result<Vec<Group>> {
 }
 
 async fn rules(aws: &Aws, listener_arn: &str) -> Result<Vec<Rule>> {
-    let answer = aws.query("elasticloadbalancing", "DescribeRules", &[("ListenerArn", listener_arn)]).await?;
-    let mut rules = xml::members(&answer, "Rules", |node| Rule {
-        arn: xml::text(node, &["RuleArn"]),
-        priority: xml::text(node, &["Priority"]),
-        hosts: hosts(node),
-        forward: forward(node),
-        tags: BTreeMap::new(),
-    })?;
+    let mut rules = Vec::new();
+    let parameters = [("ListenerArn", listener_arn)];
+    for page in pages(aws, "elasticloadbalancing", "DescribeRules", &parameters, MARKER).await? {
+        rules.extend(xml::members(&page, "Rules", |node| Rule {
+            arn: xml::text(node, &["RuleArn"]),
+            priority: xml::text(node, &["Priority"]),
+            hosts: hosts(node),
+            forward: forward(node),
+            tags: BTreeMap::new(),
+        })?);
+    }
     rules.retain(|rule| rule.priority != "default");
     rules.sort_by_key(|rule| rule.priority.parse::<u32>().unwrap_or(u32::MAX));
     let mut tags = tags(aws, rules.iter().map(|rule| rule.arn.as_str())).await?;
