@@ -377,10 +377,10 @@ impl<'s> State<'s> {
                 let of = |tags: &&Tags| self.is_ours(tags) && tags.get(tags::RELEASE) == Some(release);
                 let world = &self.scene.world;
                 let all = world.instances.iter().map(|i| &i.tags).chain(world.groups.iter().map(|group| &group.tags));
-                let counts = all.filter(of).filter_map(|tags| tags.get(tags::COUNT)?.parse::<u32>().ok());
-                // Where tags disagree, the least of them is what nobody may go below.
-                let least = counts.min().unwrap_or(self.scene.service.instance_count);
-                usize::try_from(least).unwrap_or(usize::MAX).min(MOST)
+                let counts = all.filter(of).filter_map(|tags| tags.get(tags::COUNT)?.parse::<usize>().ok());
+                // Where tags disagree, the least of them is what nobody may go below. What no config may ask for is an edit.
+                let least = counts.filter(|count| (1..=MOST).contains(count)).min();
+                least.unwrap_or_else(|| usize::try_from(self.scene.service.instance_count).unwrap_or(MOST))
             }
             None => group.and_then(|group| group.targets.as_ref()).map(Vec::len).unwrap_or_default(),
         };
