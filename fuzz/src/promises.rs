@@ -350,10 +350,11 @@ impl<'s> State<'s> {
             promise(!ours || !self.rejected.contains(&release), "a rejected release never gains weight", shown)?;
             if product {
                 let (has, wanted) = (healthy(&weighted.group), self.wanted(group));
-                // A promote goes back where an alarm says so.
+                // A promote goes back where an alarm or a check says so.
                 let rollback = self.request.verb != Verb::Promote
                     || before.iter().any(|b| self.is_bad(b))
-                    || !self.scene.world.alarms.is_empty();
+                    || !self.scene.world.alarms.is_empty()
+                    || self.scene.world.checked.is_some();
                 let back = rollback && has >= 1 && has >= losing;
                 promise(has >= wanted || back, "weight goes to what is healthy", || {
                     format!("{has} of {wanted}\n{}", shown())
