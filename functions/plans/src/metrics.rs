@@ -45,7 +45,7 @@ fn alone(forward: &[Weighted]) -> Option<&GroupArn> {
 }
 
 fn release_of(world: &World, arn: &GroupArn) -> Option<ReleaseId> {
-    world.groups.iter().find(|group| group.arn == *arn)?.tags.release()
+    world.group(arn)?.tags.release()
 }
 
 /// What a rollback of product would go back to.

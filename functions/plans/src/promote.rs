@@ -16,7 +16,7 @@ use crate::told::Concern;
 use crate::{checks, fingerprint, traffic};
 
 /// How much longer than their step or bake weights may stand before a promotion counts as left by whoever began it.
-const STUCK_SECONDS: i64 = 600;
+pub const STUCK_SECONDS: i64 = 600;
 
 /// Plans a promote of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {

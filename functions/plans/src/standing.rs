@@ -168,17 +168,22 @@ impl<'a> Standing<'a> {
         })
     }
 
-    /// The release that bakes, and until when: it has all of the weight, what was there before it still stands behind the rule,
-    /// and it has not been watched for as long as configured. It ends by time, whoever promoted.
+    /// The release that bakes, and until when: it has not been watched for as long as configured. It ends by time, whoever
+    /// promoted.
     pub fn baking(&self) -> Option<(&ReleaseId, Time)> {
+        self.baked().filter(|(_, until)| *until > self.now)
+    }
+
+    /// The release that bakes or has baked, and until when: it has all of the weight, and what was there before it still
+    /// stands behind the rule.
+    pub fn baked(&self) -> Option<(&ReleaseId, Time)> {
         let bake = i64::from(self.service.bake_seconds);
         let release = self.product_release().filter(|id| bake > 0 && self.traffic(id) == Traffic::All)?;
         if self.is_rejected(release) || self.has_tag(release, tags::KEPT) {
             return None;
         }
         self.behind()?;
-        let until = self.weights_since()? + bake;
-        (until > self.now).then_some((release, until))
+        Some((release, self.weights_since()? + bake))
     }
 
     /// The release whose promotion is under way: it has some of the weight, or bakes.

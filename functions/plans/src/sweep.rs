@@ -9,14 +9,11 @@ use domain::time::Time;
 use crate::go::Together;
 use crate::mend;
 use crate::metrics;
-use crate::promote::taken;
+use crate::promote::{STUCK_SECONDS, taken};
 use crate::rejection;
 use crate::standing::{Standing, Traffic, Who};
 use crate::told::{self, Concern, DAY_SECONDS};
 use crate::traffic;
-
-/// How much longer than their step or bake weights may stand before people are told that nobody moves them.
-const NOBODY_MOVES_SECONDS: i64 = 600;
 
 /// Plans the sweep of one service.
 pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
@@ -157,7 +154,7 @@ fn nobody_moves(standing: &Standing<'_>) -> Option<Concern> {
     let service = standing.service;
     let step = i64::from(service.traffic.step_seconds.max(service.bake_seconds));
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
-    (stands > step + NOBODY_MOVES_SECONDS).then(|| Concern {
+    (stands > step + STUCK_SECONDS).then(|| Concern {
         kind: "promotion-stuck",
         headline: format!("{promoting} has had some of the traffic for {} minutes, and nobody moves it", stands / 60),
         lines: Vec::new(),

@@ -6,11 +6,11 @@ use domain::id::ReleaseId;
 use domain::plan::{End, Plan};
 use domain::refusal::{Failure, Refusal, WaitFor};
 use domain::request::Request;
-use domain::tags;
 use domain::time::Time;
 use domain::world::Alarm;
 
 use crate::mend::ALL;
+use crate::promote::STUCK_SECONDS;
 use crate::rollback;
 use crate::standing::{Standing, Who};
 use crate::told::Concern;
@@ -104,18 +104,11 @@ pub fn stop(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     stop_for(standing, request, release, |_| true)
 }
 
-/// How long after a bake its promotion is still being ended: CodePipeline says nowhere how soon it calls a job again.
-const ENDS_SECONDS: i64 = 600;
-
 /// Stops a promotion whose bake is just over, when an alarm went off while it lasted and is red still: the call before may
 /// have come too early to see it. What is called later is a duplicate, and changes no traffic.
 pub fn stop_after_bake(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
-    let bake = i64::from(standing.service.bake_seconds);
-    let over = standing.weights_since()? + bake;
-    let is_bake = bake > 0 && standing.behind().is_some() && !standing.has_tag(release, tags::KEPT);
-    if !is_bake || standing.now - over >= ENDS_SECONDS {
-        return None;
-    }
+    let (_, over) =
+        standing.baked().filter(|(baked, over)| *baked == release && standing.now - *over < STUCK_SECONDS)?;
     stop_for(standing, request, release, |since| since <= over)
 }
 
