@@ -5,6 +5,7 @@
 //! [`demo::run`]; the end-to-end tests use the same stack.
 
 pub mod account;
+pub mod alarms;
 pub mod costs;
 pub mod customers;
 pub mod demo;
