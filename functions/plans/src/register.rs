@@ -17,6 +17,9 @@ use crate::{checks, fingerprint};
 /// How long a job looks for servers of which it sees none: what EC2 showed to the call before, it may not show to this one.
 const JUMPY_SECONDS: i64 = 5;
 
+/// How long after its begin a job takes a group of its name without any tags for its own: ELB shows the tags of what was just made now and then.
+const UNTAGGED_SECONDS: i64 = 60;
+
 /// Plans a register of this release.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     if let Some(plan) = refuse_rejected(standing, release) {
@@ -56,6 +59,9 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         Ok(rule) => rule,
         Err(refusal) => return Plan::only(End::Refuse(refusal)),
     };
+    if let Some(group) = newborn(standing, request, release) {
+        return Plan::only(End::Wait(WaitFor::Aws { what: format!("it does not show the tags of {}", group.arn) }));
+    }
     match group(standing, release, found) {
         Ok(Some(group)) => with_group(standing, request, release, found, group, rule),
         Ok(None) => create_group(standing, release, found),
@@ -79,6 +85,13 @@ fn pre_product_rule<'a>(standing: &Standing<'a>) -> Result<Option<&'a Rule>, Ref
             how: "Configure another priority for pre_product, or move that rule".to_owned(),
         }),
     }
+}
+
+/// A group of the release's name that shows no tags, while it may be one that this very job made.
+fn newborn<'a>(standing: &Standing<'a>, request: &Request, release: &ReleaseId) -> Option<&'a Group> {
+    request.started.filter(|started| standing.now - *started < UNTAGGED_SECONDS)?;
+    let name = domain::id::group_name(&standing.service.name, release);
+    standing.world.groups.iter().find(|group| group.arn.name() == name && group.tags.is_empty())
 }
 
 /// The release's group, if it is there; refused, where its name is a stranger's or it is not as configured.

@@ -139,6 +139,17 @@ fn a_group_of_its_name_is_not_ours_refused() {
 }
 
 #[test]
+fn a_job_waits_a_minute_for_the_tags_of_a_group_of_its_name_which_may_be_its_own() {
+    let mut account = world().pre_product("r2").without_rule("pre-product");
+    let job = job(register("r2"), &account);
+    account.groups.values_mut().for_each(|group| group.tags.clear());
+    let course = account.later(59).call(&job);
+    insta::assert_snapshot!(course.waits[0], @"AWS: it does not show the tags of arn:aws:elasticloadbalancing:targetgroup/mobile-web-214e1f73d664/r2");
+    insta::assert_snapshot!(course.refused(), @"a target group named mobile-web-214e1f73d664 exists that is not tagged as mobile-web's: arn:aws:elasticloadbalancing:targetgroup/mobile-web-214e1f73d664/r2. Tag it pointsman:service=mobile-web and pointsman:release=r2 if it is, else delete it");
+    assert!(course.account.call(&job).waits.is_empty());
+}
+
+#[test]
 fn r_has_no_servers_or_too_few_refused() {
     insta::assert_snapshot!(world().product("r1").call(&register("r2")).refused(), @"release r2 has no running servers: provision it first");
     let account = world().product("r1").provisioned("r2").dies("r2", 1).tidy();
