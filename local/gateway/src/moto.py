@@ -8,6 +8,8 @@ import socketserver
 import sys
 import threading
 
+from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.elbv2.exceptions import TooManyTagsError
 from moto.elbv2.models import ELBv2Backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -37,6 +39,17 @@ class Handler(MotoRequestHandler):
             with gate:
                 under_way -= 1
                 gate.notify_all()
+
+
+def get_tags(resource):
+    """Looks a resource's tags up; moto compares its id with those of all resources, for each of all resources."""
+    if not resource.id:
+        return []
+    of_type = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource.id), "")
+    tags = resource.ec2_backend.tags.get(resource.id, {})
+    return [
+        {"resource_id": resource.id, "key": key, "value": value, "resource_type": of_type} for key, value in tags.items()
+    ]
 
 
 def add_tags(backend, resource_arns, tags):
@@ -78,6 +91,7 @@ def follow_orders():
     os._exit(0)  # The starter closed its side, or died.
 
 
+TaggedEC2Resource.get_tags = get_tags
 ELBv2Backend.add_tags = add_tags
 socketserver.TCPServer.request_queue_size = 512
 application = DomainDispatcherApplication(create_backend_app)

@@ -75,17 +75,22 @@ async fn approval_failed(runner: &Runner, deadline: Deadline, approval: &Approva
     let Approval { pipeline, execution, action, action_execution } = approval;
     let what = format!("approval {action} of execution {execution} of {pipeline}");
     let Ok(release) = ReleaseId::new(execution) else { return Ok(ignored(&what, "its id names no release")) };
-    let services = insist(deadline, || services_of(runner, &release)).await?;
-    if services.is_empty() {
-        return Ok(ignored(&what, "nothing of that release is there"));
-    }
-    let by = insist(deadline, || async {
+    let approved_by = || async {
         let by = executions::approved_by(&runner.clients, pipeline, execution, action, action_execution).await?;
         by.ok_or_else(|| {
             AwsError::incomplete("codepipeline:ListActionExecutions", pipeline.as_str(), "such approval yet")
         })
-    });
-    let by = by.await?;
+    };
+    // Side by side, for customers wait; who approved is asked in vain where nothing of the release is there.
+    let (services, by) = tokio::join!(insist(deadline, || services_of(runner, &release)), approved_by());
+    let services = services?;
+    if services.is_empty() {
+        return Ok(ignored(&what, "nothing of that release is there"));
+    }
+    let by = match by {
+        Ok(by) => by,
+        Err(_) => insist(deadline, approved_by).await?,
+    };
     if let Some(person) = person(&by) {
         let verb = Verb::Rollback {
             reason: format!("approval {action} was rejected by {person}"),
