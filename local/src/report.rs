@@ -73,8 +73,12 @@ pub struct Series {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Forward,
+    /// A part of the way forward.
+    Step,
     Back,
     Trouble,
+    /// A call that was cut off.
+    Interrupted,
 }
 
 /// A moment, marked in a chart.

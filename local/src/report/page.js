@@ -45,11 +45,11 @@
           const x = Math.round(plot.valToPos(mark.at, "x", true));
           if (x < bbox.left || x > bbox.left + bbox.width) return;
           const paint = css(`--${mark.tone}`);
-          // A line that is seen on any colour, and a flag above it: ahead, back, or a diamond for trouble.
+          // A line that is seen on any colour, and a flag above it: ahead, back, a diamond for trouble, a square for what was cut off.
           [[css("--paper"), 3], [paint, 1.5]].forEach(([stroke, width]) => {
             ctx.strokeStyle = stroke;
             ctx.lineWidth = width * dot;
-            ctx.setLineDash(mark.tone === "trouble" && stroke === paint ? [4 * dot, 3 * dot] : []);
+            ctx.setLineDash(["trouble", "interrupted"].includes(mark.tone) && stroke === paint ? [4 * dot, 3 * dot] : []);
             ctx.beginPath();
             ctx.moveTo(x, bbox.top);
             ctx.lineTo(x, bbox.top + bbox.height);
@@ -58,7 +58,9 @@
           const shapes = {
             forward: [[0, -11], [8, -6.5], [0, -2]],
             back: [[0, -11], [-8, -6.5], [0, -2]],
+            step: [[0, -10], [6, -6.5], [0, -3]],
             trouble: [[0, -11], [4, -6.5], [0, -2], [-4, -6.5]],
+            interrupted: [[-4, -10], [4, -10], [4, -2], [-4, -2]],
           };
           ctx.fillStyle = paint;
           ctx.beginPath();

@@ -48,10 +48,10 @@ fn mark(round: &Round, moment: &Moment, last: u64) -> Option<Mark> {
     let release = &moment.release;
     let (name, tone) = match moment.what {
         What::Weight(100) => (format!("switch: all to {release}"), Tone::Forward),
-        What::Weight(percent) => (format!("step: {percent} % to {release}"), Tone::Forward),
+        What::Weight(percent) => (format!("step: {percent} % to {release}"), Tone::Step),
         What::Back => (format!("rollback: all to {release}"), Tone::Back),
         What::Alarm => (format!("alarm: of {release}"), Tone::Trouble),
-        What::CutOff => (format!("promote cut off: of {release}"), Tone::Trouble),
+        What::CutOff => (format!("promote cut off: of {release}"), Tone::Interrupted),
         What::KilledNew | What::KilledOld => (format!("server killed: of {release}"), Tone::Trouble),
         What::Promoted | What::RolledBack | What::AlarmInVain | What::FollowedAtOnce | What::Finished => return None,
     };
