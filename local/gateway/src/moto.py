@@ -8,6 +8,8 @@ import socketserver
 import sys
 import threading
 
+from moto.core.serialize import XFormedAttributePicker
+from moto.core.utils import MISSING, get_value
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.elbv2.exceptions import TooManyTagsError
@@ -39,6 +41,21 @@ class Handler(MotoRequestHandler):
             with gate:
                 under_way -= 1
                 gate.notify_all()
+
+
+known_members = {}
+
+
+def pick(picker, context):
+    """Finds a member of an answer under the names that it may have; moto works these out anew for each member of each answer."""
+    path = f"{context.key_path}.{context.key}"
+    member = (context.service_model.service_name, context.operation_model.name, path, type(context.obj))
+    if member not in known_members:
+        change = next((change for end, change in picker.response_transformers.items() if path.endswith(end)), None)
+        known_members[member] = (tuple(dict.fromkeys(picker.get_possible_keys(context))), change)
+    keys, change = known_members[member]
+    value = next((value for key in keys if (value := get_value(context.obj, key, MISSING)) is not MISSING), None)
+    return change(value) if change else value
 
 
 def get_tags(resource):
@@ -92,6 +109,7 @@ def follow_orders():
 
 
 TaggedEC2Resource.get_tags = get_tags
+XFormedAttributePicker.__call__ = pick
 ELBv2Backend.add_tags = add_tags
 socketserver.TCPServer.request_queue_size = 512
 application = DomainDispatcherApplication(create_backend_app)
