@@ -167,7 +167,9 @@ impl<'a> Standing<'a> {
             Who::Release(id) => self.role_by_tags(id) != Some(Role::Product),
             Who::Adopted => false,
         };
-        let share = weighted.iter().find(newcomer).or(weighted.last())?;
+        // An adopted group is never promoted, whatever the tags say of the release beside it.
+        let release = |share: &&&Share<'a>| share.who != Who::Adopted;
+        let share = weighted.iter().find(newcomer).or(weighted.iter().rfind(release))?;
         self.releases.keys().find(|id| share.who == Who::Release((*id).clone()))
     }
 

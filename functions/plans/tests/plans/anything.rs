@@ -333,6 +333,18 @@ fn two_releases_with_weight_are_a_promotion_whatever_their_tags_say() {
 }
 
 #[test]
+fn a_release_and_an_adopted_group_with_weight_are_a_promotion_whatever_its_tags_say() {
+    for role in [Role::PreProduct, Role::Product, Role::Retired] {
+        let account = world().adopted(&["i-a", "i-b"]).stands("r1", role).weighs("r1", 100).weighs("adopted", 50);
+        for request in [provision("r3"), register("r3"), promote("r3"), finish("r1"), remove("r1")] {
+            let account = account.clone().pre_product("r3");
+            assert_eq!(account.call_once(&request).waiting(), "the promotion of r1 to end", "{:?}", request.verb);
+        }
+        assert_eq!(account.call(&promote("r1")).done().forwards("product"), "r1 100, adopted 0");
+    }
+}
+
+#[test]
 fn a_rejected_release_is_refused_by_every_verb_with_why() {
     for request in [provision("r2"), register("r2"), promote("r2"), finish("r2")] {
         let account = world().product("r1").rejected("r2");
