@@ -19,7 +19,7 @@ pub fn urgent(standing: &Standing<'_>, request: &Request) -> Option<Plan> {
     let mut steps = Vec::new();
     for rule in &standing.pre_product {
         let extra = standing.pre_product.first().is_some_and(|first| first.arn != rule.arn);
-        if extra || standing.forwards_to(rule).is_some_and(|release| standing.is_rejected(release)) {
+        if extra || standing.only_group(rule).is_some_and(|(release, _)| standing.is_rejected(release)) {
             steps.push(Step::DeleteRule { rule: rule.arn.clone(), which: WhichRule::PreProduct });
         }
     }
@@ -85,7 +85,7 @@ pub fn follow(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
 /// when it leaves next.
 pub fn in_a_rule_again(standing: &Standing<'_>) -> Vec<Step> {
     let was_out = |group: &&Group| group.tags.value(tags::OUT).and_then(Time::parse).is_some();
-    let groups = standing.releases.values().filter_map(|release| release.group);
+    let groups = standing.releases.values().flat_map(|release| release.groups());
     groups
         .filter(|group| standing.in_a_rule(&group.arn))
         .filter(was_out)
@@ -192,9 +192,8 @@ fn tag_all(standing: &Standing<'_>, release: &ReleaseId, tags: &Tags, stands: im
     if !instances.is_empty() {
         steps.push(Step::TagInstances { instances, tags: tags.clone() });
     }
-    if let Some(group) = found.group.filter(|group| !stands(&group.tags)) {
-        steps.push(Step::TagGroup { group: group.arn.clone(), tags: tags.clone() });
-    }
+    let groups = found.groups().filter(|group| !stands(&group.tags));
+    steps.extend(groups.map(|group| Step::TagGroup { group: group.arn.clone(), tags: tags.clone() }));
     steps
 }
 
@@ -203,8 +202,8 @@ pub fn tag_weights(rule: domain::id::RuleArn, standing: &Standing<'_>, forward: 
     let hash = weights_hash(forward);
     // A promotion that goes on from step to step began when its release got the first of its weight.
     let weighted = |release: &&ReleaseId| {
-        let group = standing.releases.get(*release).and_then(|found| found.group);
-        group.is_some_and(|group| forward.iter().any(|w| w.weight > 0 && w.group == group.arn))
+        let mut groups = standing.releases.get(*release).into_iter().flat_map(|found| found.groups());
+        groups.any(|group| forward.iter().any(|w| w.weight > 0 && w.group == group.arn))
     };
     let before = standing.product_rule().and_then(|(rule, _)| rule.tags.value(tags::SINCE));
     let begun = standing.releases.keys().filter(weighted).find_map(|id| Some((tags::read_begun(before?, id)?, id)));

@@ -48,7 +48,7 @@ pub fn strange_pre_product<'a>(
 ) -> Option<(&'a Rule, &'static str)> {
     let is_product = |tags: &tags::Tags| matches!(tags.role(), Some(Role::Product | Role::Retired));
     let in_service = |group: &GroupArn| {
-        let of = releases.values().filter_map(|release| release.group).find(|found| found.arn == *group);
+        let of = releases.values().flat_map(|release| release.groups()).find(|found| found.arn == *group);
         of.is_some_and(|group| is_product(&group.tags))
     };
     rules.iter().find_map(|rule| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::config::Service;
-use domain::id::{GroupArn, ReleaseId};
+use domain::id::{GroupArn, ReleaseId, group_name};
 use domain::refusal::Refusal;
 use domain::tags::{self, Read, Role, WhichRule};
 use domain::time::Time;
@@ -86,6 +86,8 @@ pub struct Release<'a> {
     pub instances: Vec<&'a Instance>,
     /// Its group, where it was found.
     pub group: Option<&'a Group>,
+    /// More groups that somebody tagged as its own: copies, tags and all. They say where it stands, too.
+    pub copies: Vec<&'a Group>,
 }
 
 impl<'a> Standing<'a> {
@@ -102,7 +104,16 @@ impl<'a> Standing<'a> {
         }
         for group in world.groups.iter().filter(|g| g.tags.is_of(&service.name)) {
             if let Some(id) = group.tags.release() {
-                releases.entry(id).or_default().group = Some(group);
+                let release = releases.entry(id.clone()).or_default();
+                // Of several, its own is the one that bears its name.
+                match release.group {
+                    None => release.group = Some(group),
+                    Some(copy) if group.arn.name() == group_name(&service.name, &id) => {
+                        release.copies.push(copy);
+                        release.group = Some(group);
+                    }
+                    Some(_) => release.copies.push(group),
+                }
             }
         }
         let product = product_rule(service, world)?;
@@ -156,7 +167,9 @@ impl<'a> Standing<'a> {
             Who::Release(id) => self.role_by_tags(id) != Some(Role::Product),
             Who::Adopted => false,
         };
-        let share = weighted.iter().find(newcomer).or(weighted.last())?;
+        // An adopted group is never promoted, whatever the tags say of the release beside it.
+        let release = |share: &&&Share<'a>| share.who != Who::Adopted;
+        let share = weighted.iter().find(newcomer).or(weighted.iter().rfind(release))?;
         self.releases.keys().find(|id| share.who == Who::Release((*id).clone()))
     }
 
@@ -234,8 +247,7 @@ impl<'a> Standing<'a> {
     /// stands. What a terminated instance says counts only where nothing stands: it died in an earlier role.
     pub fn role_by_tags(&self, release: &ReleaseId) -> Option<Role> {
         let found = self.releases.get(release)?;
-        let group = found.group.map(|group| &group.tags);
-        let standing = found.standing_instances().map(|i| &i.tags).chain(group);
+        let standing = found.standing_instances().map(|i| &i.tags).chain(found.groups().map(|group| &group.tags));
         let mut roles: Vec<Role> = standing.filter_map(|tags| tags.role()).collect();
         let remembered = self.tags_of(release).filter_map(|tags| tags.role());
         let nothing_stands = roles.is_empty();
@@ -267,7 +279,7 @@ impl<'a> Standing<'a> {
     pub fn tags_of(&self, release: &ReleaseId) -> impl Iterator<Item = &'a tags::Tags> {
         let found = self.releases.get(release);
         let instances = found.into_iter().flat_map(|r| r.instances.iter().map(|i| &i.tags));
-        instances.chain(found.and_then(|r| r.group).map(|group| &group.tags))
+        instances.chain(found.into_iter().flat_map(|r| r.groups()).map(|group| &group.tags))
     }
 
     /// Whether anything of a release still stands: a group, or an instance that is not terminated.
@@ -307,9 +319,15 @@ impl<'a> Standing<'a> {
 
     /// Which release's group a rule forwards to, if it is one group and ours.
     pub fn forwards_to(&self, rule: &Rule) -> Option<&ReleaseId> {
+        let (release, group) = self.only_group(rule)?;
+        self.releases.get(release)?.group.is_some_and(|own| own.arn == group.arn).then_some(release)
+    }
+
+    /// The one group that a rule forwards to, if it is ours, and whose it is: a copy is, too.
+    pub fn only_group(&self, rule: &Rule) -> Option<(&ReleaseId, &'a Group)> {
         let Action::Forward(forward) = &rule.action else { return None };
         let [only] = forward.as_slice() else { return None };
-        self.releases.iter().find(|(_, r)| r.group.is_some_and(|g| g.arn == only.group)).map(|(id, _)| id)
+        self.releases.iter().find_map(|(id, r)| Some((id, r.groups().find(|group| group.arn == only.group)?)))
     }
 
     /// Since when the product rule's weights stand: from now, where the rule's tag is about other weights.
@@ -324,7 +342,7 @@ impl<'a> Standing<'a> {
     pub fn untagged_rule(&self) -> Option<(&'a Rule, Vec<&ReleaseId>)> {
         let ProductRule::Taken(rule) = &self.product else { return None };
         let Action::Forward(forward) = &rule.action else { return None };
-        let named = |found: &Release<'_>| found.group.is_some_and(|group| forward.iter().any(|w| w.group == group.arn));
+        let named = |found: &Release<'_>| found.groups().any(|group| forward.iter().any(|w| w.group == group.arn));
         let releases: Vec<&ReleaseId> = self.releases.iter().filter(|(_, r)| named(r)).map(|(id, _)| id).collect();
         (!releases.is_empty()).then_some((rule, releases))
     }
@@ -345,6 +363,11 @@ impl<'a> Standing<'a> {
 }
 
 impl<'a> Release<'a> {
+    /// Its group, and the copies of it.
+    pub fn groups(&self) -> impl Iterator<Item = &'a Group> {
+        self.group.into_iter().chain(self.copies.iter().copied())
+    }
+
     /// Instances that are not terminated: what is paid for.
     pub fn standing_instances(&self) -> impl Iterator<Item = &'a Instance> {
         self.instances.iter().copied().filter(|i| i.state != InstanceState::Terminated)

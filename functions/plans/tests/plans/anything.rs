@@ -38,6 +38,33 @@ fn a_rejected_release_is_found_with_weight_and_the_other_passes_the_test_it_lose
     }
 }
 
+/// A copy of a release's group, which says nothing of its role, behind the pre-product rule.
+fn copied(mut account: Account, release: &str) -> Account {
+    let mut copy = account.groups[&account.group_of(release).unwrap()].clone();
+    copy.tags.remove(tags::ROLE);
+    let arn = domain::id::GroupArn::new("arn:aws:elasticloadbalancing:targetgroup/somebodys-copy/1");
+    account.groups.insert(arn.clone(), copy);
+    let forward = Action::Forward(vec![Weighted { group: arn, weight: 100 }]);
+    account.behind_pre_product(release).rule_does("pre-product", forward)
+}
+
+#[test]
+fn a_copy_of_a_group_does_not_hide_what_the_group_itself_says() {
+    // The group is all that is left of it to say so.
+    let account = copied(world().product("r1").rejected("r2").dies("r2", 2).forgets(), "r2");
+    let course = account.call(&provision("r2"));
+    assert!(course.ended().contains("refused: release r2 was rejected"), "{}", course.story());
+    assert!(course.account.rule("pre-product").is_none(), "{}", course.story());
+    // Both are bad, and the other one's servers, which lost their tags, are well.
+    let bad = world().product("r2").retired("r1").tagged_as("r1", Role::Rejected);
+    let bad = bad.each("r1", 2, |server| server.tags.clear());
+    let account = copied(bad.rejected_while_product("r2").unhealthy("r2", 2), "r1");
+    for request in calls("r1").into_iter().chain(calls("r2")) {
+        let course = account.clone().call(&request);
+        assert_ne!(course.account.forwards("product"), "r1 100", "{:?}: {}", request.verb, course.story());
+    }
+}
+
 #[test]
 fn a_rejected_release_with_some_of_the_weight_loses_it() {
     let account = world().product("r1").promoting("r2", 10).rejected_while_product("r2").later(60);
@@ -302,6 +329,18 @@ fn two_releases_with_weight_are_a_promotion_whatever_their_tags_say() {
         account.clone().call_once(&finish("r1")).waiting();
         assert_eq!(account.clone().call(&promote("r2")).done().forwards("product"), "r2 100, r1 0");
         assert_eq!(account.call(&rollback("r2")).done().forwards("product"), "r1 100");
+    }
+}
+
+#[test]
+fn a_release_and_an_adopted_group_with_weight_are_a_promotion_whatever_its_tags_say() {
+    for role in [Role::PreProduct, Role::Product, Role::Retired] {
+        let account = world().adopted(&["i-a", "i-b"]).stands("r1", role).weighs("r1", 100).weighs("adopted", 50);
+        for request in [provision("r3"), register("r3"), promote("r3"), finish("r1"), remove("r1")] {
+            let account = account.clone().pre_product("r3");
+            assert_eq!(account.call_once(&request).waiting(), "the promotion of r1 to end", "{:?}", request.verb);
+        }
+        assert_eq!(account.call(&promote("r1")).done().forwards("product"), "r1 100, adopted 0");
     }
 }
 

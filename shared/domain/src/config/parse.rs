@@ -196,11 +196,15 @@ fn ami(text: &str, p: &mut Vec<Problem>) -> Option<Ami> {
 }
 
 fn listener_arn(arn: &str, p: &mut Vec<Problem>) -> bool {
-    // It becomes a tag.
-    let good = arn.starts_with("arn:")
-        && arn.contains(":elasticloadbalancing:")
-        && arn.contains(":listener/app/")
-        && arn.chars().all(|c| is_tag_character(c) && !c.is_whitespace());
+    let parts: Vec<&str> = arn.split(':').collect();
+    let resource: Vec<&str> = parts.last().map(|resource| resource.split('/').collect()).unwrap_or_default();
+    let good = matches!(parts.as_slice(), ["arn", partition, "elasticloadbalancing", region, account, _]
+            if [partition, region, account].iter().all(|part| !part.is_empty()))
+        && matches!(resource.as_slice(), ["listener", "app", name, balancer, listener]
+            if [name, balancer, listener].iter().all(|part| !part.is_empty()))
+        // It becomes a tag.
+        && arn.chars().all(|c| is_tag_character(c) && !c.is_whitespace())
+        && arn.chars().count() <= 255;
     if !good {
         let what = format!(
             "is \"{}\", it is the ARN of an Application Load Balancer's listener, arn:aws:elasticloadbalancing:…:listener/app/…",

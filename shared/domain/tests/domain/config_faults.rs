@@ -146,6 +146,27 @@ fn a_pre_product_rule_must_not_catch_customers() {
 }
 
 #[test]
+fn a_listener_is_one_arn_of_a_listener() {
+    let good = least()["listener_arn"].as_str().unwrap().to_owned();
+    let long = good.replace("/main/", &format!("/{}/", "m".repeat(200)));
+    let bad = [
+        good.repeat(2),
+        good.replace("/1/2", "/1"),
+        format!("{good}/3"),
+        good.replace("/main/", "//"),
+        good.replace("eu-west-1", ""),
+        good.replace(":listener/", ":listener-rule/"),
+        format!(" {good}"),
+        long,
+    ];
+    for arn in bad {
+        let found = faults(&with(&json!({"listener_arn": arn})));
+        assert!(found.contains("it is the ARN of an Application Load Balancer's listener"), "{arn}: {found}");
+    }
+    assert_eq!(faults(&with(&json!({"listener_arn": good.replace("arn:aws:", "arn:aws-us-gov:")}))), "");
+}
+
+#[test]
 fn a_rollback_goes_on_with_stand_ins_where_the_listener_is_known() {
     let config =
         json!({"listener_arn": least()["listener_arn"], "port": "no", "drain_seconds": 60, "settle_seconds": "x"});
