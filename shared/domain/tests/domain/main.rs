@@ -10,6 +10,7 @@
 
 mod arbitrary;
 mod checks;
+mod commands;
 mod config;
 mod config_faults;
 mod events;
