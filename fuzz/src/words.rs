@@ -18,14 +18,16 @@ const MESSAGE_BYTES: usize = 262_144;
 pub fn fits_sns(notice: &Notice) -> Kept {
     let subject = notice.subject();
     let line = |c: char| !c.is_control() && !['\u{2028}', '\u{2029}'].contains(&c);
-    let good = (1..100).contains(&subject.chars().count()) && subject.chars().all(line);
-    promise(good, "a subject is one line of under 100 characters", || format!("{subject:?}"))?;
+    let good = (1..100).contains(&subject.chars().count()) && subject.is_ascii() && subject.chars().all(line);
+    promise(good, "a subject is one line of ASCII, of under 100 characters", || format!("{subject:?}"))?;
     promise(!notice.headline.trim().is_empty(), "a notice says what happened", || format!("{notice:?}"))?;
-    let bytes = notice.message().len() + subject.len() + notice.event.len() + 200;
+    let bytes = notice.message("eu-central-1").len() + subject.len() + notice.event.len() + 200;
     promise(bytes < MESSAGE_BYTES, "a message is as short as SNS takes it", || {
         let most = notice.lines.iter().chain([&notice.headline]).map(String::len).max().unwrap_or_default();
         format!("{bytes} bytes, its longest line {most}")
-    })
+    })?;
+    let bytes = notice.detail("eu-central-1").to_string().len() + 200;
+    promise(bytes < MESSAGE_BYTES, "an event is as short as EventBridge takes it", || format!("{bytes} bytes"))
 }
 
 /// Whether CodePipeline takes a text as a job's summary and as its failure.
@@ -136,17 +138,16 @@ pub fn check(words: &Words) -> Kept {
         })?;
     }
     let notice = Notice {
-        service,
         release: release.ok(),
-        event: "promote".to_owned(),
-        status: words.status,
-        headline: if text(0).trim().is_empty() { "x".to_owned() } else { text(0).to_owned() },
         lines: words.texts.clone(),
         look: vec![("Product".to_owned(), text(2).to_owned())],
         next: vec![text(3).to_owned()],
+        asked_by: text(1).to_owned(),
+        pipeline: Some(text(4).to_owned()),
+        ..Notice::new(service, "promote", words.status, if text(0).trim().is_empty() { "x" } else { text(0) })
     };
     fits_sns(&notice)?;
-    let message: Result<serde_json::Value, _> = serde_json::from_str(&notice.message());
+    let message: Result<serde_json::Value, _> = serde_json::from_str(&notice.message("eu-central-1"));
     let whole = message.ok().and_then(|m| Some(m.get("default")?.is_string() && m.get("email")?.is_string()));
-    promise(whole == Some(true), "a message is for mail and chat", || notice.message())
+    promise(whole == Some(true), "a message is for mail and chat", || notice.message("eu-central-1"))
 }

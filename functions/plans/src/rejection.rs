@@ -7,7 +7,10 @@ use domain::world::Health;
 
 use crate::standing::Standing;
 
-/// The notice that a release was rejected: loud, for whoever shipped it.
+/// How the reason of a release begins that a newer one took the place of.
+const SUPERSEDED: &str = "superseded by ";
+
+/// The notice that a release was rejected: loud, for whoever shipped it, unless that is the course of things.
 pub fn notice(
     standing: &Standing<'_>,
     request: &Request,
@@ -17,15 +20,17 @@ pub fn notice(
 ) -> Notice {
     let by_rollback = matches!(request.verb, Verb::Rollback { .. });
     let product = serves.map_or_else(|| "No release is product.".to_owned(), |serves| format!("Product is {serves}."));
+    let status = if is_routine(reason) { Status::Done } else { Status::Attention };
+    let is_asked_about = request.release.as_ref() == Some(release);
+    let asked = request.pipeline.clone().filter(|_| is_asked_about);
+    let event = if by_rollback { "rollback" } else { "rejected" };
     Notice {
-        service: request.service.clone(),
         release: Some(release.clone()),
-        event: if by_rollback { "rollback".into() } else { "rejected".into() },
-        status: Status::Attention,
-        headline: format!("release {release} was rejected: {reason}"),
+        pipeline: standing.world.pipeline_of(release).map(str::to_owned).or(asked),
         lines: vec![format!("{product} {}", becomes_of_it(standing, request, release))],
         look: look(standing),
         next: vec![next(reason).to_owned()],
+        ..Notice::of(request, event, status, format!("release {release} was rejected: {reason}"))
     }
 }
 
@@ -44,9 +49,14 @@ pub fn becomes_of_it(standing: &Standing<'_>, request: &Request, release: &Relea
     format!("The servers of {release} are drained, and left for a look inside until {until}.")
 }
 
+/// Whether nobody has to do anything about it.
+fn is_routine(reason: &str) -> bool {
+    reason.starts_with(SUPERSEDED) || reason == crate::remove::REASON
+}
+
 /// What to do next, as the reason has it: a tag is all that remembers how it came.
 fn next(reason: &str) -> &'static str {
-    if reason.starts_with("superseded by ") {
+    if reason.starts_with(SUPERSEDED) {
         "Nothing: the newer release takes its place."
     } else if reason.starts_with("nobody promoted it") {
         "If it is still wanted, upload the build again; this release is not tried again."

@@ -47,14 +47,10 @@ fn tell(service: &Service, world: &World, now: Time, rule: Option<&Rule>, concer
         kinds.push(concern.kind);
         memory.push((concern.kind.to_owned(), now));
         notices.push(Step::Tell(Box::new(Notice {
-            service: service.name.clone(),
-            release: None,
-            event: concern.kind.to_owned(),
-            status: Status::Attention,
-            headline: concern.headline,
             lines: concern.lines,
             look: service.product.host.iter().map(|host| ("Product".to_owned(), host.clone())).collect(),
             next: concern.next,
+            ..Notice::new(service.name.clone(), concern.kind, Status::Attention, concern.headline)
         })));
     }
     if notices.is_empty() {

@@ -67,22 +67,14 @@ impl Outcome {
 
     /// What people are told at the call's end; nothing while it waits.
     pub fn notice(&self, request: &Request) -> Option<Notice> {
-        let blank = |status: Status, headline: String| Notice {
-            service: request.service.clone(),
-            release: request.release.clone(),
-            event: request.verb.as_str().to_owned(),
-            status,
-            headline,
-            lines: Vec::new(),
-            look: Vec::new(),
-            next: Vec::new(),
-        };
+        let blank = |status: Status, headline: String| Notice::of(request, request.verb.as_str(), status, headline);
         match self {
             Self::Waiting(_) => None,
             Self::Done(done, not_followed) => Some(Notice {
                 lines: done.lines.iter().chain(not_followed).cloned().collect(),
                 look: done.look.clone(),
                 next: done.next.clone(),
+                outputs: done.outputs.clone(),
                 ..blank(Status::Done, done.headline.clone())
             }),
             Self::Refused(refusal) => Some(with_lines(blank(Status::Refused, String::new()), &refusal.to_string())),
@@ -106,14 +98,9 @@ pub fn cut(text: &str, most: usize) -> String {
 /// What people are told of a call that is so wrong that it cannot be known whose service it was about.
 pub fn bad_call(function: Function, refusal: &Refusal) -> Option<Notice> {
     let blank = Notice {
-        service: ServiceName::new("pointsman").ok()?,
-        release: None,
-        event: function.as_str().to_owned(),
-        status: Status::Refused,
-        headline: String::new(),
-        lines: Vec::new(),
-        look: Vec::new(),
+        asked_by: "a call that cannot be read".to_owned(),
         next: vec!["Mend the action's UserParameters, or the call; nothing was changed.".to_owned()],
+        ..Notice::new(ServiceName::new("pointsman").ok()?, function.as_str(), Status::Refused, "")
     };
     Some(with_lines(blank, &refusal.to_string()))
 }

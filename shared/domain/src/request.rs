@@ -29,6 +29,17 @@ impl Request {
     pub const fn new(service: ServiceName, release: Option<ReleaseId>, verb: Verb) -> Self {
         Self { service, release, verb, pipeline: None, started: None, despite_alarms: false, fingerprint: None }
     }
+
+    /// Who or what asked, for people.
+    pub fn asked_by(&self) -> String {
+        match (&self.verb, &self.pipeline) {
+            (Verb::Sweep, _) => "the sweep".to_owned(),
+            (Verb::Rollback { reason, scope }, _) if *scope != RollbackScope::ToTheEnd => format!("an event: {reason}"),
+            (_, Some(pipeline)) if self.started.is_some() => format!("the pipeline {pipeline}"),
+            (_, None) if self.started.is_some() => "a pipeline".to_owned(),
+            _ => "somebody, by a direct call".to_owned(),
+        }
+    }
 }
 
 /// The verbs of the four functions.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Checked;
-use crate::id::{AllocationId, GroupArn, ImageId, InstanceId, ListenerArn, RuleArn, SubnetId, short_hash};
-use crate::tags::Tags;
+use crate::id::{AllocationId, GroupArn, ImageId, InstanceId, ListenerArn, ReleaseId, RuleArn, SubnetId, short_hash};
+use crate::tags::{self, Read, Tags};
 use crate::time::Time;
 
 /// What there is of one service, as far as the call asked for it.
@@ -278,6 +278,14 @@ impl World {
     /// A group by its ARN.
     pub fn group(&self, arn: &GroupArn) -> Option<&Group> {
         self.groups.iter().find(|group| group.arn == *arn)
+    }
+
+    /// The pipeline whose execution a release is, as its tags say.
+    pub fn pipeline_of(&self, release: &ReleaseId) -> Option<&str> {
+        let tags =
+            self.instances.iter().map(|instance| &instance.tags).chain(self.groups.iter().map(|group| &group.tags));
+        tags.filter(|tags| tags.value(tags::RELEASE) == Some(release.as_str()))
+            .find_map(|tags| tags.value(tags::PIPELINE))
     }
 }
 

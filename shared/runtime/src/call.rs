@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::check::{Checked, Examination};
 use domain::config::Service;
 use domain::metrics::Switched;
+use domain::notice::Notice;
 use domain::plan::{End, Plan};
 use domain::refusal::WaitFor;
 use domain::report::Outcome;
@@ -75,13 +76,31 @@ pub(crate) struct Ended {
     pub bug: bool,
     /// Where it moved customers.
     pub switched: BTreeSet<Switched>,
+    /// The pipeline whose execution the release is, as its tags say.
+    pub pipeline: Option<String>,
 }
 
 impl Ended {
     /// An end without a lease.
     pub fn with(outcome: Outcome) -> Self {
         let hindered = matches!(outcome, Outcome::Waiting(_));
-        Self { outcome, denied: false, hindered, lease: None, told: false, bug: false, switched: BTreeSet::new() }
+        Self {
+            outcome,
+            denied: false,
+            hindered,
+            lease: None,
+            told: false,
+            bug: false,
+            switched: BTreeSet::new(),
+            pipeline: None,
+        }
+    }
+
+    /// What people are told of it; nothing while it waits.
+    pub fn notice(&self, request: &Request) -> Option<Notice> {
+        let mut notice = self.outcome.notice(request)?;
+        notice.pipeline = notice.pipeline.or_else(|| self.pipeline.clone());
+        Some(notice)
     }
 
     /// An end by trouble, of what was asked for then.
@@ -114,7 +133,7 @@ impl Call<'_> {
         if let (Some(lease), false) = (&mut lease, state.made.is_empty()) {
             lease.hold_a_moment();
         }
-        let mut ended = Ended { lease, told: state.told, switched: state.switched, ..ended };
+        let mut ended = Ended { lease, told: state.told, switched: state.switched, pipeline: state.pipeline, ..ended };
         if let Outcome::Done(done, _) = &mut ended.outcome {
             // The last look finds nothing to do where an earlier one did it.
             done.nothing_to_do &= !state.changed;
@@ -205,6 +224,8 @@ impl Call<'_> {
         let Some(time) = self.deadline.left().checked_sub(REPORT_NEEDS) else { return Err(self.no_time()) };
         let Ok(seen) = tokio::time::timeout(time, look.observe(&memory)).await else { return Err(self.no_time()) };
         let Seen { world, unseen } = seen?;
+        let pipeline = self.request.release.as_ref().and_then(|release| world.pipeline_of(release));
+        state.pipeline = pipeline.map(str::to_owned).or(state.pipeline.take());
         state.made.retain(|step| !step.shows_in(&world));
         if !state.made.is_empty() {
             return Ok(None);

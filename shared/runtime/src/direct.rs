@@ -24,7 +24,7 @@ pub(crate) async fn answer(runner: &Runner, ask: Result<Ask, Vec<String>>, deadl
 
 async fn carry_out(runner: &Runner, request: &Request, deadline: Deadline) -> Value {
     let (mut ended, topic) = runner.serve(request, deadline).await;
-    let notice = ended.outcome.notice(request).filter(|_| is_news(&ended.outcome));
+    let notice = ended.notice(request).filter(|_| is_news(&ended.outcome));
     let untold = report::close(&runner.clients, deadline, ended.lease.take(), topic.as_deref(), notice.as_ref()).await;
     report::end(runner.function, request, &ended, deadline);
     let mut answer = ended.outcome.answer(request);

@@ -67,7 +67,7 @@ async fn carry_out(
 ) -> Result<Value, Error> {
     let (mut ended, topic) = runner.serve(request, deadline).await;
     let lease = ended.lease.take();
-    let notice = ended.outcome.notice(request);
+    let notice = ended.notice(request);
     let untold = report::close(&runner.clients, deadline, lease, topic.as_deref(), notice.as_ref()).await;
     report::end(runner.function, request, &ended, deadline);
     put(runner, id, Some(request), read(ended, token, untold)).await

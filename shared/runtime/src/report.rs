@@ -1,10 +1,12 @@
-//! Report: notices to people, by SNS; the log's line about a call's end, and the metrics in it.
+//! Report: notices to people, by SNS, and to whoever builds on them, by EventBridge; the log's line about a call's end, and
+//! the metrics in it.
 
 use std::time::Duration;
 
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sns::types::MessageAttributeValue;
 use domain::metrics::{self, Came};
-use domain::notice::Notice;
+use domain::notice::{Notice, SOURCE};
 use domain::report::Outcome;
 use domain::request::{Function, Request};
 
@@ -15,13 +17,28 @@ use crate::errors::{AwsError, sdk_error};
 use crate::lease::Lease;
 
 const PUBLISH: &str = "sns:Publish";
+const PUT_EVENTS: &str = "events:PutEvents";
+/// The bus that every account has.
+const BUS: &str = "event bus default";
+/// How long an event may take: no longer than a notice does, retries aside.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What is kept free for the answer: putting a job's end to it.
 const ANSWER_NEEDS: Duration = Duration::from_secs(3);
 /// What telling people gets however late it is.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
-/// Publishes a notice: mail gets its text, chat the schema that Amazon Q Developer shows, filter policies the attributes.
+/// Tells a notice to people, and puts it on the bus beside. What cannot be put is logged: it keeps nobody from being told.
 pub(crate) async fn publish(clients: &Clients, topic: Option<&str>, notice: &Notice) -> Result<(), AwsError> {
+    let put = async {
+        let put = tokio::time::timeout(EVENT_TIMEOUT, put(clients, notice)).await;
+        let put = put.unwrap_or_else(|_| Err(AwsError::incomplete(PUT_EVENTS, BUS, "answer in time")));
+        put.inspect_err(|error| tracing::warn!(%error, "a notice is not on the event bus")).ok();
+    };
+    tokio::join!(tell(clients, topic, notice), put).0
+}
+
+/// Publishes a notice: mail gets its text, chat the schema that Amazon Q Developer shows, filter policies the attributes.
+async fn tell(clients: &Clients, topic: Option<&str>, notice: &Notice) -> Result<(), AwsError> {
     let Some(topic) = topic else {
         tracing::warn!(headline = notice.headline, "nobody is told: NOTIFY_TOPIC_ARN is not set");
         return Ok(());
@@ -33,15 +50,33 @@ pub(crate) async fn publish(clients: &Clients, topic: Option<&str>, notice: &Not
         .topic_arn(topic)
         .subject(notice.subject())
         .message_structure("json")
-        .message(notice.message());
-    let attributes =
-        [("service", notice.service.as_str()), ("event", &notice.event), ("status", notice.status.as_str())];
-    for (name, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
+        .message(notice.message(region(clients)));
+    for (name, value) in notice.attributes().into_iter().filter(|(_, value)| !value.is_empty()) {
         let value =
             attribute(value).map_err(|_| AwsError::incomplete(PUBLISH, topic, "attribute that AWS would take"))?;
         request = request.message_attributes(name, value);
     }
     request.send().await.map(|_| ()).map_err(|error| sdk_error(PUBLISH, topic, &error))
+}
+
+/// Puts a notice on the account's bus as an event.
+async fn put(clients: &Clients, notice: &Notice) -> Result<(), AwsError> {
+    let entry = PutEventsRequestEntry::builder()
+        .source(SOURCE)
+        .detail_type(notice.detail_type())
+        .detail(notice.detail(region(clients)).to_string())
+        .build();
+    let put = clients.events.put_events().entries(entry).send().await;
+    let put = put.map_err(|error| sdk_error(PUT_EVENTS, BUS, &error))?;
+    // The call succeeds where its entry does not.
+    match put.entries().iter().find_map(|entry| entry.error_message().or(entry.error_code())) {
+        Some(why) => Err(AwsError { message: why.to_owned(), ..AwsError::incomplete(PUT_EVENTS, BUS, "place for it") }),
+        None => Ok(()),
+    }
+}
+
+fn region(clients: &Clients) -> &str {
+    clients.config.region().map(AsRef::as_ref).unwrap_or_default()
 }
 
 /// Gives the lease back and tells people, side by side. Neither keeps the call from its answer, nor takes the time that it

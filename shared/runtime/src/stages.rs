@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub slept: Duration,
     pub changed: bool,
     pub told: bool,
+    /// The pipeline of the request's release, as soon as its tags are seen.
+    pub pipeline: Option<String>,
     /// Where the plan at hand moves customers, and where those before it did.
     pub switches: Option<Switched>,
     pub switched: BTreeSet<Switched>,

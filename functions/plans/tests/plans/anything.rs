@@ -94,18 +94,19 @@ fn a_rejected_release_with_weight_and_nothing_to_go_back_to_serves_on_told_once_
 #[test]
 fn the_notice_of_a_rejected_release_that_serves_on() {
     let account = world().product("r2").rejected_while_product("r2").call(&sweep()).done();
-    insta::assert_snapshot!(account.notices[0].text(), @"
-    release r2 was rejected and serves on: there is nothing to go back to
+    insta::assert_snapshot!(account.notices[0].text("eu-central-1"), @"
+    Release r2 was rejected and serves on: there is nothing to go back to.
     No other release of the product rule stands and is healthy enough to take over.
-
-    Service   mobile-web
-    Status    attention (rejected-serves)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Ship a new release now; its promote takes the rejected one out of the rule.
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (rejected-serves)
     ");
 }
 
@@ -175,18 +176,19 @@ fn the_product_rule_does_what_we_never_do_no_roles_change_nothing_is_removed_ref
 fn the_product_rule_does_what_we_never_do_the_sweep_tells_once_a_day() {
     let (_, account) = strange_rules().remove(0);
     let account = account.call(&sweep()).account;
-    insta::assert_snapshot!(account.notices[0].text(), @"
-    the product rule is not as Pointsman makes it
+    insta::assert_snapshot!(account.notices[0].text("eu-central-1"), @"
+    The product rule is not as Pointsman makes it.
     the product rule arn:rule/product/0 of mobile-web does what Pointsman never makes it do: it forwards to strange, without our tags, beside other groups. Put it right by hand (forward to groups of mobile-web alone, or to one group without our tags); until then nothing is changed
-
-    Service   mobile-web
-    Status    attention (strange-rule)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Put the rule right; until then no call changes anything of this service.
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (strange-rule)
     ");
     let account = account.later(3_600).call(&sweep()).account;
     assert_eq!(account.notices.len(), 1);
@@ -225,7 +227,7 @@ fn the_customers_rule_is_tagged_as_qas_it_is_not_taken_for_hers() {
             assert_eq!(after.servers, account.servers, "{why}, {:?}", request.verb);
         }
         let told = account.call(&sweep()).account.notices;
-        assert!(told.len() == 1 && told[0].text().contains(found), "{why}: {told:?}");
+        assert!(told.len() == 1 && told[0].text("eu-central-1").contains(found), "{why}: {told:?}");
     }
 }
 
@@ -244,7 +246,11 @@ fn the_product_rule_lost_its_tags_what_would_take_it_for_gone_is_refused() {
     let account = account.call(&sweep()).done();
     assert_eq!(account.notices.len(), 1);
     assert_eq!(account.notices[0].event, "strange-rule");
-    assert!(account.notices[0].text().contains(arn.as_str()), "{}", account.notices[0].text());
+    assert!(
+        account.notices[0].text("eu-central-1").contains(arn.as_str()),
+        "{}",
+        account.notices[0].text("eu-central-1")
+    );
     assert_eq!((account.paid("r2"), account.paid("r1"), account.paid("r3")), (2, 2, 2));
 }
 

@@ -91,18 +91,19 @@ fn a_group_is_still_behind_a_load_balancer_done_it_is_left_standing_and_told_onc
       mobile-web-6bceede43806 of r1 is still behind a load balancer: it is left standing until that lets it go
     ");
     let account = course.done();
-    insta::assert_snapshot!(account.notices.last().unwrap().text(), @"
-    mobile-web-6bceede43806 is still behind a load balancer, so it is left standing
+    insta::assert_snapshot!(account.notices.last().unwrap().text("eu-central-1"), @"
+    mobile-web-6bceede43806 is still behind a load balancer, so it is left standing.
     Its rules of Pointsman's are gone; a rule somewhere else forwards to it.
-
-    Service   mobile-web
-    Status    attention (group-left)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Take the group out of that rule; the sweep then drains and removes it.
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (group-left)
     ");
     assert_eq!((account.paid("r1"), account.notices.len()), (2, 1));
     let account = account.later(3_600).call(&sweep()).done().call(&finish("r2")).done();

@@ -75,19 +75,20 @@ fn ten_servers_in_two_subnets_are_two_launches_with_everything_on_their_tags() {
 fn r1_is_pre_product_never_promoted_it_is_superseded_by_r2_and_goes_with_the_next_sweep() {
     let account = world().product("r0").pre_product("r1").later(60);
     let course = account.call(&provision("r2"));
-    insta::assert_snapshot!(course.account.notices[0].text(), @"
-    release r1 was rejected: superseded by r2
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @"
+    Release r1 was rejected: superseded by r2.
     Product is r0. The servers of r1 are drained and terminated.
-
-    Service   mobile-web
-    Release   r1
-    Status    attention (rejected)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Nothing: the newer release takes its place.
+
+    Service   mobile-web
+    Release   r1
+    Asked by  somebody, by a direct call
+    Status    done (rejected)
     ");
     let account = course.done();
     assert_eq!((account.role("r1"), account.paid("r1")), ("rejected".into(), 2));
@@ -167,20 +168,21 @@ fn it_gets_some_of_its_capacity_only_r_is_rejected_what_was_made_removed_the_job
     account.full = account.service.subnets.iter().cloned().collect();
     let course = account.call(&job(provision("r1"), &world()));
     insta::assert_snapshot!(course.failed(), @"no capacity for r1 in any zone: subnet-0a: no capacity; subnet-0c: no capacity. What was made of it goes. Run the pipeline again later, or configure another instance type or subnet");
-    insta::assert_snapshot!(course.account.notices[0].text(), @"
-    release r1 was rejected: it did not get its servers
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @"
+    Release r1 was rejected: it did not get its servers.
     no capacity for r1 in any zone: subnet-0a: no capacity; subnet-0c: no capacity. What was made of it goes. Run the pipeline again later, or configure another instance type or subnet
     Product is r0. The servers of r1 are drained and terminated.
-
-    Service   mobile-web
-    Release   r1
-    Status    failed (rejected)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
+
+    Service   mobile-web
+    Release   r1
+    Asked by  a pipeline
+    Status    failed (rejected)
     ");
     let account = course.account;
     assert_eq!((account.paid("r1"), account.is_rejected("r1"), account.role("r0")), (0, true, "product".into()));

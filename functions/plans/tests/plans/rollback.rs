@@ -20,19 +20,20 @@ fn r_is_pre_product_it_is_rejected_and_gone_product_was_never_touched() {
     done: release r2 is rejected and gone; product is r1
       Why: it answers 500.
     ");
-    insta::assert_snapshot!(course.account.notices[0].text(), @"
-    release r2 was rejected: it answers 500
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @"
+    Release r2 was rejected: it answers 500.
     Product is r1. The servers of r2 are drained and terminated.
-
-    Service   mobile-web
-    Release   r2
-    Status    attention (rollback)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
+
+    Service   mobile-web
+    Release   r2
+    Asked by  somebody, by a direct call
+    Status    attention (rollback)
     ");
     let account = course.done();
     assert_eq!((account.role("r2"), account.paid("r2")), ("gone".into(), 0));
@@ -69,20 +70,21 @@ fn r_is_product_another_release_in_the_rule_stands_healthy_one_modify_rule_and_r
     done: release r2 is rejected and gone; product is r1
       Why: it answers 500.
     ");
-    insta::assert_snapshot!(course.account.notices[0].text(), @"
-    release r2 was rejected: it answers 500
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @"
+    Release r2 was rejected: it answers 500.
     Product is r1 again, in one change of the product rule.
     The servers of r2 are drained and terminated.
-
-    Service   mobile-web
-    Release   r2
-    Status    attention (rollback)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
+
+    Service   mobile-web
+    Release   r2
+    Asked by  somebody, by a direct call
+    Status    attention (rollback)
     ");
     let account = course.done();
     assert_eq!(
@@ -121,22 +123,23 @@ fn the_tags_cannot_be_written_traffic_is_back_all_the_same_and_the_call_is_not_d
 fn the_retired_release_has_fewer_healthy_targets_than_asked_for_but_no_fewer_than_r() {
     let account = world().product("r2").retired("r1").unhealthy("r1", 1).unhealthy("r2", 1);
     let course = account.call(&rollback("r2"));
-    insta::assert_snapshot!(course.account.notices[0].text(), @"
-    release r2 was rejected: it answers 500
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @"
+    Release r2 was rejected: it answers 500.
     Product is r1 again, in one change of the product rule.
     Only 1 of the 2 servers of r1 are healthy: that is no fewer than r2 had, so it took over. Look at it now.
     The servers of r2 are drained and terminated.
     i-r2-1: unhealthy, Health checks failed with these codes: [502]
-
-    Service   mobile-web
-    Release   r2
-    Status    attention (rollback)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
+
+    Service   mobile-web
+    Release   r2
+    Asked by  somebody, by a direct call
+    Status    attention (rollback)
     ");
     assert_eq!(course.done().forwards("product"), "r1 100");
 }
@@ -192,20 +195,21 @@ fn r_is_rejected_whatever_is_left_of_the_rollback_is_done() {
 #[test]
 fn r_is_retired_already_it_is_rejected_and_gone_and_the_notice_says_that_r2_has_nothing_to_go_back_to() {
     let course = world().product("r2").retired("r1").later(60).call(&rollback("r1"));
-    insta::assert_snapshot!(course.account.notices[0].text(), @"
-    release r1 was rejected: it answers 500
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @"
+    Release r1 was rejected: it answers 500.
     Product is r2. The servers of r1 are drained and terminated.
     r2 is product and has nothing to go back to now.
-
-    Service   mobile-web
-    Release   r1
-    Status    attention (rollback)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
+
+    Service   mobile-web
+    Release   r1
+    Asked by  somebody, by a direct call
+    Status    attention (rollback)
     ");
     let account = course.done();
     assert_eq!(

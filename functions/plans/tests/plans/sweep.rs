@@ -20,7 +20,7 @@ fn tells_once_a_day(account: Account) -> String {
     assert_eq!(account.notices.len(), told + 2, "not told on the next day");
     let after: Vec<String> = ["r1", "r2", "r3"].iter().map(|release| account.role(release)).collect();
     assert_eq!((after, account.forwards("product")), (before, weights));
-    account.notices[told].text()
+    account.notices[told].text("eu-central-1")
 }
 
 #[test]
@@ -33,34 +33,36 @@ fn all_is_well_it_changes_nothing() {
 #[test]
 fn product_has_fewer_healthy_targets_than_asked_for_told() {
     insta::assert_snapshot!(tells_once_a_day(world().product("r1").unhealthy("r1", 1)), @"
-    product has 1 of 2 servers healthy (r1)
+    Product has 1 of 2 servers healthy (r1).
     i-r1-1: unhealthy, Health checks failed with these codes: [502]
-
-    Service   mobile-web
-    Status    attention (product-unhealthy)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Look at its servers; nothing was changed. A rollback is possible while the way back stands.
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (product-unhealthy)
     ");
 }
 
 #[test]
 fn the_way_back_could_not_serve_now_told() {
     insta::assert_snapshot!(tells_once_a_day(world().product("r2").retired("r1").unhealthy("r1", 2)), @r#"
-    r1, the way back, has 0 of 2 servers healthy
+    r1, the way back, has 0 of 2 servers healthy.
     A rollback might be refused now.
-
-    Service   mobile-web
-    Status    attention (way-back-unhealthy)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Look at its servers, or keep the product release with teardown ({"action":"finish"}).
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (way-back-unhealthy)
     "#);
 }
 
@@ -69,50 +71,53 @@ fn weights_that_nobody_moves_told() {
     let account = world().product("r1").promoting("r2", 10);
     assert_eq!(account.clone().later(600).call(&sweep()).done().notices.len(), 0);
     insta::assert_snapshot!(tells_once_a_day(account.later(661)), @r#"
-    r2 has had some of the traffic for 11 minutes, and nobody moves it
-
-    Service   mobile-web
-    Status    attention (promotion-stuck)
+    r2 has had some of the traffic for 11 minutes, and nobody moves it.
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Call promote r2, or teardown r2 with {"action":"rollback"}.
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (promotion-stuck)
     "#);
 }
 
 #[test]
 fn a_release_tagged_product_that_no_rule_names_told() {
     insta::assert_snapshot!(tells_once_a_day(world().product("r2").stands("r1", Role::Product).tidy()), @r#"
-    r1 is tagged product, and no product rule names it
+    r1 is tagged product, and no product rule names it.
     Its servers are left running: nobody retired or rejected it.
-
-    Service   mobile-web
-    Status    attention (product-without-rule)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - If it is to go, call teardown r1 with {"action":"rollback"}; else point the product rule at it by hand.
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (product-without-rule)
     "#);
 }
 
 #[test]
 fn no_rule_at_all_names_product_told_and_remembered_in_the_table() {
     insta::assert_snapshot!(tells_once_a_day(world().stands("r1", Role::Product)), @r#"
-    r1 is tagged product, and no product rule names it
+    r1 is tagged product, and no product rule names it.
     Its servers are left running: nobody retired or rejected it.
-
-    Service   mobile-web
-    Status    attention (product-without-rule)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - If it is to go, call teardown r1 with {"action":"rollback"}; else call register r1, then promote r1, and the rule is made again.
+
+    Service   mobile-web
+    Asked by  nobody: Pointsman noticed it
+    Status    attention (product-without-rule)
     "#);
 }
 
@@ -150,19 +155,20 @@ fn a_pre_product_release_older_than_its_ttl_rejected_gone_told() {
     let account = account.later(week).call(&sweep()).done();
     assert_eq!(account.role("r2"), "pre-product");
     let account = account.later(week).call(&sweep()).done();
-    insta::assert_snapshot!(account.notices[0].text(), @"
-    release r2 was rejected: nobody promoted it for 192 hours
+    insta::assert_snapshot!(account.notices[0].text("eu-central-1"), @"
+    Release r2 was rejected: nobody promoted it for 192 hours.
     Product is r1. The servers of r2 are drained and terminated.
-
-    Service   mobile-web
-    Release   r2
-    Status    attention (rejected)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - If it is still wanted, upload the build again; this release is not tried again.
+
+    Service   mobile-web
+    Release   r2
+    Asked by  the sweep
+    Status    attention (rejected)
     ");
     assert_eq!(account.role("r2"), "gone");
 }
@@ -234,19 +240,20 @@ fn a_rejected_release_without_told_its_notice_is_sent_before_the_last_of_it_goes
     let course = account.call(&sweep());
     let told = course.place(|step| matches!(step, Step::Tell(_)));
     assert!(told.is_some() && told < course.place(|step| matches!(step, Step::Terminate { .. })));
-    insta::assert_snapshot!(course.account.notices[0].text(), @"
-    release r2 was rejected: it answers 500
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @"
+    Release r2 was rejected: it answers 500.
     Product is r1. The servers of r2 are drained and terminated.
-
-    Service   mobile-web
-    Release   r2
-    Status    attention (rejected)
 
     Where to look
       Product  m.example.com
 
     What to do next
       - Mend it and upload a new build; this release is not tried again.
+
+    Service   mobile-web
+    Release   r2
+    Asked by  the sweep
+    Status    attention (rejected)
     ");
     assert_eq!(course.done().role("r2"), "gone");
 }

@@ -123,11 +123,11 @@ proptest! {
     #[test]
     fn any_notice_fits_sns(headline in "(?s).{0,200}", line in "(?s).{0,2000}") {
         let notice = Notice {
-            service: name("mobile-web"), release: None, event: "promote".to_owned(), status: Status::Failed,
-            headline, lines: vec![line; 12], look: Vec::new(), next: Vec::new(),
+            lines: vec![line; 12],
+            ..Notice::new(name("mobile-web"), "promote", Status::Failed, headline)
         };
         let subject = notice.subject();
         prop_assert!(subject.chars().count() < 100 && !subject.chars().any(char::is_control));
-        prop_assert!(notice.message().len() < 262_144);
+        prop_assert!(notice.message("eu-central-1").len() < 262_144);
     }
 }

@@ -14,7 +14,7 @@ fn request(verb: Verb) -> Request {
 
 fn mail(outcome: &Outcome, verb: Verb) -> String {
     let notice = outcome.notice(&request(verb)).unwrap();
-    format!("Subject: {}\n\n{}", notice.subject(), notice.text())
+    format!("Subject: {}\n\n{}", notice.subject(), notice.text("eu-central-1"))
 }
 
 fn done() -> Outcome {
@@ -42,13 +42,9 @@ fn done_says_what_stands_where_to_look_and_what_to_do() {
     insta::assert_snapshot!(mail(&done(), Verb::Register), @"
     Subject: mobile-web register: release r2 can be tried: 2 of 2 servers are healthy
 
-    release r2 can be tried: 2 of 2 servers are healthy
+    Release r2 can be tried: 2 of 2 servers are healthy.
     Customers still get r1.
     The name m.corp could not follow: throttled.
-
-    Service   mobile-web
-    Release   r2
-    Status    done (register)
 
     Where to look
       Pre-product  https://pre.m.example.com
@@ -56,6 +52,11 @@ fn done_says_what_stands_where_to_look_and_what_to_do() {
 
     What to do next
       - Try it there; then approve it, or reject it.
+
+    Service   mobile-web
+    Release   r2
+    Asked by  somebody, by a direct call
+    Status    done (register)
     ");
 }
 
@@ -64,12 +65,13 @@ fn refused_says_all_that_is_wrong() {
     insta::assert_snapshot!(mail(&refused(), Verb::Provision), @"
     Subject: refused: mobile-web provision: the config of mobile-web is not right:
 
-    the config of mobile-web is not right:
+    The config of mobile-web is not right:
     - port is missing; write for example 8080
     - colour is not known
 
     Service   mobile-web
     Release   r2
+    Asked by  somebody, by a direct call
     Status    refused (provision)
     ");
 }
@@ -83,12 +85,13 @@ fn failed_says_what_was_missing() {
         check: "HTTP /health on port 8080, 200".to_owned(),
     };
     insta::assert_snapshot!(mail(&Outcome::Failed(failure), Verb::Register), @"
-    Subject: FAILED: mobile-web register: r2 was not healthy within 300 seconds: 1 of 2 are healthy; i-1: unhea…
+    Subject: FAILED: mobile-web register: r2 was not healthy within 300 seconds: 1 of 2 are healthy; i-1: unh...
 
-    r2 was not healthy within 300 seconds: 1 of 2 are healthy; i-1: unhealthy, Health checks failed with these codes: [502]. Look at the health check (HTTP /health on port 8080, 200) and the server's own log, then run the pipeline again
+    r2 was not healthy within 300 seconds: 1 of 2 are healthy; i-1: unhealthy, Health checks failed with these codes: [502]. Look at the health check (HTTP /health on port 8080, 200) and the server's own log, then run the pipeline again.
 
     Service   mobile-web
     Release   r2
+    Asked by  somebody, by a direct call
     Status    failed (register)
     ");
 }

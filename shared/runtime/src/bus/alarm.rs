@@ -72,15 +72,12 @@ pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reaso
 fn frozen(request: &Request, release: ReleaseId, alarm: &str, reason: &str) -> Notice {
     let decide =
         [("go on", "promote", r#" and "despite_alarms":true"#), ("go back", "teardown", r#" and "action":"rollback""#)];
+    let headline = format!("alarm {alarm} is red since {release} has traffic: {reason}");
     Notice {
-        service: request.service.clone(),
-        event: "alarm".to_owned(),
-        status: Status::Attention,
-        headline: format!("alarm {alarm} is red since {release} has traffic: {reason}"),
         lines: vec!["The weights stay where they are (on_alarm is freeze).".to_owned()],
-        look: Vec::new(),
         next: decide.map(|(what, function, more)| format!("To {what}: {function} {release}{more}.")).to_vec(),
         release: Some(release),
+        ..Notice::of(request, "alarm", Status::Attention, headline)
     }
 }
 

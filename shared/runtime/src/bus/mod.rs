@@ -67,7 +67,7 @@ async fn execution_ended(
     let services = insist(deadline, || services_of(runner, &release)).await?;
     let verb =
         Verb::Rollback { reason: format!("its pipeline execution {state}"), scope: RollbackScope::UnlessItWasProduct };
-    roll_back(runner, deadline, &what, services, &release, &verb).await
+    roll_back(runner, deadline, &what, services, &of(pipeline, release, verb)).await
 }
 
 /// An approval failed: a person rejected it, or nobody answered it in time.
@@ -96,7 +96,7 @@ async fn approval_failed(runner: &Runner, deadline: Deadline, approval: &Approva
             reason: format!("approval {action} was rejected by {person}"),
             scope: RollbackScope::TrafficOnly,
         };
-        return roll_back(runner, deadline, &what, services, &release, &verb).await;
+        return roll_back(runner, deadline, &what, services, &of(pipeline, release, verb)).await;
     }
     let mut acted_on = BTreeSet::new();
     for service in services {
@@ -116,7 +116,7 @@ async fn approval_failed(runner: &Runner, deadline: Deadline, approval: &Approva
         reason: format!("approval {action} was not answered in time"),
         scope: RollbackScope::OnlyProduct,
     };
-    roll_back(runner, deadline, &what, acted_on, &release, &verb).await
+    roll_back(runner, deadline, &what, acted_on, &of(pipeline, release, verb)).await
 }
 
 /// The services that a release's tags name: by its instances, and where it has none by its target groups.
@@ -130,21 +130,28 @@ async fn services_of(runner: &Runner, release: &ReleaseId) -> Result<BTreeSet<Se
     Ok(names.iter().filter_map(|name| ServiceName::new(name).ok()).collect())
 }
 
+/// What an event of a pipeline asks for each service of its execution.
+fn of(pipeline: &str, release: ReleaseId, verb: Verb) -> impl Fn(ServiceName) -> Request {
+    move |service| Request {
+        pipeline: Some(pipeline.to_owned()),
+        ..Request::new(service, Some(release.clone()), verb.clone())
+    }
+}
+
 /// Rolls a release back in each of its services. One that is hindered does not keep the others from it.
 async fn roll_back(
     runner: &Runner,
     deadline: Deadline,
     what: &str,
     services: BTreeSet<ServiceName>,
-    release: &ReleaseId,
-    verb: &Verb,
+    request: &impl Fn(ServiceName) -> Request,
 ) -> Result<Value, Error> {
     if services.is_empty() {
         return Ok(ignored(what, "nothing of it is to be rolled back"));
     }
     let (mut answers, mut hindered) = (Vec::new(), None);
     for service in services {
-        let request = Request::new(service, Some(release.clone()), verb.clone());
+        let request = request(service);
         let span = direct::span(&request);
         match carry_out(runner, deadline, what, &request).instrument(span).await {
             Ok(answer) => answers.push(answer),
@@ -177,7 +184,7 @@ async fn carry_out(runner: &Runner, deadline: Deadline, what: &str, request: &Re
         }
         // What a step told of it, as that the release was rejected, is not told twice.
         let is_told = ended.told && matches!(ended.outcome, Outcome::Done(..));
-        let notice = ended.outcome.notice(request).filter(|_| direct::is_news(&ended.outcome) && !is_told);
+        let notice = ended.notice(request).filter(|_| direct::is_news(&ended.outcome) && !is_told);
         let untold = report::close(&runner.clients, deadline, lease, topic.as_deref(), notice.as_ref()).await;
         if !direct::is_news(&ended.outcome) {
             return Ok(ignored(what, &ended.outcome.sentence()));

@@ -178,18 +178,14 @@ async fn unconfigured(runner: &Runner, name: &ServiceName, listed_groups: &[Stri
         lease.release(clients).await;
         return Ok(None);
     }
+    let headline = format!("the service {name} is no longer configured, and something of it stands");
     let notice = Notice {
-        service: name.clone(),
-        release: None,
-        event: UNCONFIGURED.to_owned(),
-        status: Status::Attention,
-        headline: format!("the service {name} is no longer configured, and something of it stands"),
         lines: standing,
-        look: Vec::new(),
         next: vec![format!(
             "Configure it again ({} or a parameter), then remove it by teardown with \"action\":\"remove\"; or delete this by hand.",
             name.variable()
         )],
+        ..Notice::new(name.clone(), UNCONFIGURED, Status::Attention, headline)
     };
     let told = report::publish(clients, runner.services.settings.notify_topic_arn.as_deref(), &notice).await;
     let told = match told {
