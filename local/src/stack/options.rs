@@ -39,6 +39,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Variables of the functions that the template has not, or other values for those it has.
     pub variables: BTreeMap<String, String>,
+    /// Parameters of the project's template, where they are not to be its defaults.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl Options {
@@ -62,6 +64,7 @@ impl Options {
             change: |_| {},
             timeout: None,
             variables: BTreeMap::new(),
+            parameters: BTreeMap::new(),
         }
     }
 

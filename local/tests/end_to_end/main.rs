@@ -28,6 +28,7 @@ mod steps;
 mod stories;
 mod strangers;
 mod together;
+mod told;
 mod twice;
 mod unhealthy;
 mod whole;
