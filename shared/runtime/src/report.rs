@@ -27,14 +27,9 @@ const ANSWER_NEEDS: Duration = Duration::from_secs(3);
 /// What telling people gets however late it is.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
-/// Tells a notice to people, and puts it on the bus beside. What cannot be put is logged: it keeps nobody from being told.
+/// Tells a notice to people, and puts it on the bus beside.
 pub(crate) async fn publish(clients: &Clients, topic: Option<&str>, notice: &Notice) -> Result<(), AwsError> {
-    let put = async {
-        let put = tokio::time::timeout(EVENT_TIMEOUT, put(clients, notice)).await;
-        let put = put.unwrap_or_else(|_| Err(AwsError::incomplete(PUT_EVENTS, BUS, "answer in time")));
-        put.inspect_err(|error| tracing::warn!(%error, "a notice is not on the event bus")).ok();
-    };
-    tokio::join!(tell(clients, topic, notice), put).0
+    tokio::join!(tell(clients, topic, notice), put(clients, notice)).0
 }
 
 /// Publishes a notice: mail gets its text, chat the schema that Amazon Q Developer shows, filter policies the attributes.
@@ -59,8 +54,15 @@ async fn tell(clients: &Clients, topic: Option<&str>, notice: &Notice) -> Result
     request.send().await.map(|_| ()).map_err(|error| sdk_error(PUBLISH, topic, &error))
 }
 
-/// Puts a notice on the account's bus as an event.
-async fn put(clients: &Clients, notice: &Notice) -> Result<(), AwsError> {
+/// Puts a notice on the account's bus as an event. What cannot be put is logged: it keeps nobody from being told.
+async fn put(clients: &Clients, notice: &Notice) {
+    let put = tokio::time::timeout(EVENT_TIMEOUT, try_put(clients, notice)).await;
+    if let Err(error) = put.unwrap_or_else(|_| Err(AwsError::incomplete(PUT_EVENTS, BUS, "answer in time"))) {
+        tracing::warn!(%error, "a notice is not on the event bus");
+    }
+}
+
+async fn try_put(clients: &Clients, notice: &Notice) -> Result<(), AwsError> {
     let entry = PutEventsRequestEntry::builder()
         .source(SOURCE)
         .detail_type(notice.detail_type())
@@ -89,7 +91,7 @@ pub(crate) async fn close(
     notice: Option<&Notice>,
 ) -> Option<String> {
     let time = deadline.left().saturating_sub(ANSWER_NEEDS).max(AT_LEAST);
-    let (_, told) = tokio::join!(
+    let (_, told, _) = tokio::join!(
         tokio::time::timeout(time, async {
             if let Some(lease) = lease {
                 lease.release(clients).await;
@@ -97,8 +99,13 @@ pub(crate) async fn close(
         }),
         tokio::time::timeout(time, async {
             match notice {
-                Some(notice) => publish(clients, topic, notice).await,
+                Some(notice) => tell(clients, topic, notice).await,
                 None => Ok(()),
+            }
+        }),
+        tokio::time::timeout(time, async {
+            if let Some(notice) = notice {
+                put(clients, notice).await;
             }
         }),
     );

@@ -143,12 +143,13 @@ impl Notice {
         execution_url(region, pipeline, execution.as_str())
     }
 
-    /// The SNS message, for `MessageStructure: json`: mail gets the text, every other protocol the chat schema. Amazon Q Developer
+    /// The SNS message, for `MessageStructure: json`: mail gets the text, a telephone the subject, every other protocol the chat schema. Amazon Q Developer
     /// subscribes its channels by HTTPS, and takes nothing but that schema; mail shows whatever comes as it is.
     pub fn message(&self, region: &str) -> String {
         json!({
             "default": self.chat(region).to_string(),
             "email": self.text(region),
+            "sms": self.subject(),
         })
         .to_string()
     }
