@@ -21,3 +21,4 @@ mod runbook;
 mod schema;
 mod sentences;
 mod sight;
+mod upgrade;
