@@ -16,7 +16,7 @@ TARGET := x86_64-unknown-linux-gnu.$(GLIBC)
 export PATH := $(VENV)/bin:$(PATH):/usr/sbin
 export POINTSMAN_VENV := $(VENV)
 
-.PHONY: help build test demo local zero-loss bench model fuzz faults deploy clean haproxy
+.PHONY: help build test demo local zero-loss bench model fuzz faults permissions deploy clean haproxy
 
 help: ## what there is (this)
 	@echo "make <target>, where <target> is one of"
@@ -51,6 +51,14 @@ fuzz: build ## any events, configs, tags and texts by the million, then the real
 
 faults: build ## the real binaries, each call of AWS cut off in every way, and two and three at once: the same end
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p faults
+
+# The tests between them use every right of every function.
+RIGHTS := rights:: stories:: strangers:: steps::an_alarm people::conditions events::an_alarm_of_the checks::what_it_says capacity::an_ami
+permissions: haproxy build ## each function's rights by the calls it makes: all allowed, all used, and nothing hostile
+	@rm -rf $(ROOT)/target/permissions
+	@cd $(ROOT) && POINTSMAN_JOURNAL=$(ROOT)/target/permissions $(CARGO) test --quiet --locked -p local --test end_to_end -- $(RIGHTS)
+	@cd $(ROOT) && $(VENV)/bin/python -m unittest discover -t . -s permissions/tests
+	@cd $(ROOT) && $(VENV)/bin/python -m permissions $(WRITE) target/permissions
 
 deploy: build $(VENV)/sam/.stamp ## into the AWS account that your environment names (DEPLOY="--guided" for sam's questions)
 	@cd $(ROOT) && $(SAM) validate --lint && $(SAM) build && $(SAM) deploy $(DEPLOY)

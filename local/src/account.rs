@@ -108,8 +108,7 @@ impl Account {
         let key_name = configured("/key_name", "ops");
         moto.query("iam", "CreateInstanceProfile", &[("InstanceProfileName", &instance_profile)]).await?;
         // Where the example has it, and where provision may hand roles on from.
-        let role =
-            [("RoleName", instance_profile.as_str()), ("Path", "/servers/"), ("AssumeRolePolicyDocument", "{}")];
+        let role = [("RoleName", instance_profile.as_str()), ("Path", "/servers/"), ("AssumeRolePolicyDocument", "{}")];
         moto.query("iam", "CreateRole", &role).await?;
         let role = [("InstanceProfileName", instance_profile.as_str()), ("RoleName", instance_profile.as_str())];
         moto.query("iam", "AddRoleToInstanceProfile", &role).await?;
