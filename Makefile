@@ -27,7 +27,7 @@ export SAM_CLI_TELEMETRY ?= 0
 DENY_VERSION := 0.20.2
 DENY := $(VENV)/deny/bin/cargo-deny-$(DENY_VERSION)
 
-.PHONY: help build bootstraps test demo local zero-loss bench model fuzz faults templates licences audit packages reproducible arm64 deploy clean haproxy
+.PHONY: help build bootstraps test demo local zero-loss bench model fuzz faults templates permissions licences audit packages reproducible arm64 deploy clean haproxy
 
 help: ## what there is (this)
 	@echo "make <target>, where <target> is one of"
@@ -94,6 +94,14 @@ reproducible: build ## builds the last commit anew in another folder: the same b
 arm64: haproxy ## builds the functions for arm64 and ships releases with them, under qemu (minutes: the SDK is compiled once more)
 	@$(MAKE) --no-print-directory build ARCH=arm64
 	@cd $(ROOT) && .ci/arm64 $(ROOT)/target/lambda-arm64 $(FUNCTIONS)
+
+# The tests between them use every right of every function.
+RIGHTS := rights:: stories:: strangers:: steps::an_alarm people::conditions events::an_alarm_of_the checks::what_it_says capacity::an_ami
+permissions: haproxy bootstraps ## each function's rights by the calls it makes: all allowed, all used, and nothing hostile
+	@rm -rf $(ROOT)/target/permissions
+	@cd $(ROOT) && POINTSMAN_JOURNAL=$(ROOT)/target/permissions $(CARGO) test --quiet --locked -p local --test end_to_end -- $(RIGHTS)
+	@cd $(ROOT) && $(VENV)/bin/python -m unittest discover -t . -s permissions/tests
+	@cd $(ROOT) && $(VENV)/bin/python -m permissions $(WRITE) target/permissions
 
 deploy: build $(VENV)/sam/.stamp ## into the AWS account that your environment names (DEPLOY="--guided" for sam's questions)
 	@cd $(ROOT) && $(SAM) validate --lint && $(SAM) build --parameter-overrides Architecture=$(ARCH)
