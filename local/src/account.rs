@@ -107,6 +107,11 @@ impl Account {
         let instance_profile = configured("/iam_instance_profile", "server");
         let key_name = configured("/key_name", "ops");
         moto.query("iam", "CreateInstanceProfile", &[("InstanceProfileName", &instance_profile)]).await?;
+        // Where the example has it, and where provision may hand roles on from.
+        let role = [("RoleName", instance_profile.as_str()), ("Path", "/servers/"), ("AssumeRolePolicyDocument", "{}")];
+        moto.query("iam", "CreateRole", &role).await?;
+        let role = [("InstanceProfileName", instance_profile.as_str()), ("RoleName", instance_profile.as_str())];
+        moto.query("iam", "AddRoleToInstanceProfile", &role).await?;
         moto.query("ec2", "CreateKeyPair", &[("KeyName", &key_name), ("KeyType", "ed25519")]).await?;
         let addresses = config.get("elastic_ips").and_then(Value::as_array).map_or(0, Vec::len);
         let mut elastic_ips = Vec::new();

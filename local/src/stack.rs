@@ -79,6 +79,9 @@ impl Stack {
     pub async fn start(options: Options) -> Result<Self> {
         let moto = Moto::start(&options.venv).await?;
         let gateway = Gateway::start(moto.url()).await.when("the gateway")?;
+        if let Some(folder) = &options.journal {
+            gateway.keep_journal(folder).when("the journal of calls")?;
+        }
         let set_up = Aws::new(moto.url(), "SETUP");
 
         let reservation = match options.servers {

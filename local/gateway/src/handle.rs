@@ -1,5 +1,6 @@
 //! The way of one call through the gateway: faults, then who answers it, then the record.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use crate::aws::AwsError;
@@ -9,6 +10,7 @@ use crate::elbv2::Elbv2;
 use crate::fault::{self, Faults, What};
 use crate::forward::Upstream;
 use crate::health::Health;
+use crate::journal::Journal;
 use crate::late::Late;
 use crate::limits::Limits;
 use crate::mount::Mounts;
@@ -24,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) mounts: Mounts,
     pub(crate) record: Record,
+    /// Where the functions' calls are written, if anywhere.
+    pub(crate) journal: OnceLock<Arc<Journal>>,
     pub(crate) health: Health,
     pub(crate) faults: Faults,
     pub(crate) settings: Settings,
@@ -53,11 +57,19 @@ impl Shared {
         if limit.is_some() {
             strikes.push(What::Throttle);
         }
+        let journal = self.journal.get();
+        let noted = match journal {
+            Some(_) => Journal::note(&request, &self.upstream).await,
+            None => None,
+        };
         let end = self.end(&request, &strikes).await;
         let (answer, cut) = match &end {
             End::Answer(response) => (Some(response), false),
             End::Reset(response) => (response.as_ref(), true),
         };
+        if let (Some(journal), Some(noted)) = (journal, noted) {
+            journal.write(noted, answer.map_or(0, |answer| answer.status.as_u16()));
+        }
         let operation = request.header("amz-sdk-invocation-id").unwrap_or_default().to_owned();
         let attempt = attempt(&request);
         let session = request.header("x-amz-security-token").unwrap_or_default().to_owned();

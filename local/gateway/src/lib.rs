@@ -23,6 +23,7 @@ pub mod fault;
 mod forward;
 mod handle;
 pub mod health;
+mod journal;
 mod late;
 mod limits;
 mod message;

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::ec2::Ec2;
 use crate::elbv2::Elbv2;
 use crate::forward::Upstream;
 use crate::handle::{End, Shared};
+use crate::journal::Journal;
 use crate::late::Late;
 use crate::mount::{Handler, Mounts};
 use crate::route53::Route53;
@@ -46,6 +48,7 @@ impl Gateway {
             upstream: Upstream::new(moto_url),
             mounts: Mounts::default(),
             record: Record::default(),
+            journal: OnceLock::new(),
             health: Health::default(),
             faults: Faults::default(),
             settings: Settings::default(),
@@ -70,6 +73,7 @@ impl Gateway {
             upstream: Upstream::new(moto.url()),
             mounts: Mounts::default(),
             record: Record::default(),
+            journal: self.shared.journal.clone(),
             health: self.shared.health.clone(),
             faults: Faults::default(),
             settings: self.shared.settings.clone(),
@@ -113,6 +117,18 @@ impl Gateway {
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.shared.record
+    }
+
+    /// Writes what the functions call, and by what AWS would allow it, into a file of this folder. The first folder counts.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be made.
+    pub fn keep_journal(&self, folder: &Path) -> io::Result<()> {
+        let journal = Journal::begin(folder)?;
+        // A copy of this gateway writes into the same file.
+        let _ = self.shared.journal.set(Arc::new(journal));
+        Ok(())
     }
 
     /// Follows the calls; each is sent after it was done.

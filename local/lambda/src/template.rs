@@ -237,6 +237,10 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 #[cfg(test)]
+mod alarms;
+#[cfg(test)]
 mod dashboard;
+#[cfg(test)]
+mod packaging;
 #[cfg(test)]
 mod tests;

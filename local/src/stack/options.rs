@@ -39,13 +39,15 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Variables of the functions that the template has not, or other values for those it has.
     pub variables: BTreeMap<String, String>,
+    /// The folder that the functions' calls are written into, for `make permissions`; none if they are not.
+    pub journal: Option<PathBuf>,
     /// Parameters of the project's template, where they are not to be its defaults.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Options {
     /// What `make local` and `make demo` start: the example, with real servers. Environment variables may say that
-    /// the Python environment (`POINTSMAN_VENV`) or the binaries (`POINTSMAN_BOOTSTRAPS`) are elsewhere.
+    /// the Python environment (`POINTSMAN_VENV`) or the binaries (`POINTSMAN_BOOTSTRAPS`) are elsewhere, or where the functions' calls are written (`POINTSMAN_JOURNAL`).
     #[must_use]
     pub fn new() -> Self {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -64,6 +66,7 @@ impl Options {
             change: |_| {},
             timeout: None,
             variables: BTreeMap::new(),
+            journal: variable("POINTSMAN_JOURNAL"),
             parameters: BTreeMap::new(),
         }
     }

@@ -23,6 +23,7 @@ mod letters;
 mod metrics;
 mod people;
 mod refusals;
+mod rights;
 mod stage;
 mod steps;
 mod stories;

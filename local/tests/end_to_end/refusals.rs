@@ -43,7 +43,14 @@ async fn what_does_not_exist_or_does_not_fit_is_named() {
     let words = ["ami-0123456789abcdef0", "exist"];
     does_not_fit(&stack, "ami", 4, |config| config["ami"] = json!("ami-0123456789abcdef0"), &words).await;
     let words = ["/amis/latest"];
-    does_not_fit(&stack, "ami-by-name", 5, |config| config["ami"] = json!("resolve:ssm:/amis/latest"), &words).await;
+    does_not_fit(
+        &stack,
+        "ami-by-name",
+        5,
+        |config| config["ami"] = json!("resolve:ssm:/pointsman/amis/latest"),
+        &words,
+    )
+    .await;
 
     let several = |config: &mut Value| {
         config["ami"] = json!("ami-0123456789abcdef0");

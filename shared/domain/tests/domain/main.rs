@@ -22,3 +22,4 @@ mod runbook;
 mod schema;
 mod sentences;
 mod sight;
+mod upgrade;

@@ -1,0 +1,156 @@
+"""The judge: the template passes with a sample of the functions' calls, and roles that are too narrow or too wide do not."""
+
+import json
+import unittest
+
+from permissions import __main__ as permissions
+from permissions.calls import UnknownCall, requests_of
+from permissions.template import Template
+
+CALLS = [json.loads(line) for line in permissions.SAMPLE.read_text().splitlines()]
+PATH = permissions.ROOT / "template.yaml"
+
+
+def faults(edit=None, calls=CALLS):
+    return permissions.judge_all(Template(PATH, permissions.PARAMETERS, edit), calls).faults
+
+
+def statement(body, resource, sid):
+    properties = body["Resources"][resource]["Properties"]
+    documents = [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
+    documents += [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    (found,) = [one for document in documents for one in document["Statement"] if one.get("Sid") == sid]
+    return found
+
+
+class Judge(unittest.TestCase):
+    def has_fault(self, edit, *words):
+        found = faults(edit)
+        self.assertTrue(any(all(word in fault for word in words) for fault in found), found)
+
+    def test_the_template_passes(self):
+        self.assertEqual(faults(), [])
+
+    # Too narrow.
+
+    def test_an_action_that_is_missing(self):
+        def edit(body):
+            statement(body, "TeardownRole", "EmptyAndDeleteOurGroups")["Action"].remove("elasticloadbalancing:DeleteTargetGroup")
+
+        self.has_fault(edit, "teardown is denied elasticloadbalancing:DeleteTargetGroup")
+
+    def test_a_resource_that_is_missing(self):
+        def edit(body):
+            statement(body, "ProvisionRole", "LaunchFrom")["Resource"].pop()
+
+        self.has_fault(edit, "provision is denied ec2:RunInstances", "key-pair")
+
+    def test_a_condition_that_no_call_meets(self):
+        def edit(body):
+            statement(body, "CommonPolicy", "PointOurRules")["Condition"]["StringEquals"] = {"aws:ResourceTag/team": "bank"}
+
+        self.has_fault(edit, "promote is denied elasticloadbalancing:ModifyRule")
+
+    def test_the_tags_that_a_launch_gives_along_need_a_right_of_their_own(self):
+        def edit(body):
+            statements = body["Resources"]["ProvisionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+            statements.remove(statement(body, "ProvisionRole", "TagAtLaunch"))
+
+        self.has_fault(edit, "provision is denied ec2:CreateTags", "CreateAction".lower())
+
+    def test_a_role_that_may_not_be_passed(self):
+        def edit(body):
+            statement(body, "ProvisionRole", "GiveServersTheirRole")["Resource"] = "arn:aws:iam::123456789012:role/servers/bank"
+
+        self.has_fault(edit, "provision is denied iam:PassRole")
+
+    # Too wide.
+
+    def test_an_action_that_no_call_uses(self):
+        def edit(body):
+            statement(body, "TeardownRole", "TerminateOurServers")["Action"] = ["ec2:TerminateInstances", "ec2:StopInstances"]
+
+        self.has_fault(edit, "teardown may ec2:StopInstances", "no call used it")
+        self.has_fault(edit, "teardown is allowed to stop a server of ours")
+
+    def test_a_resource_that_no_call_uses(self):
+        def edit(body):
+            statement(body, "CommonPolicy", "TagOurServers")["Resource"] = [
+                statement(body, "CommonPolicy", "TagOurServers")["Resource"],
+                "arn:aws:ec2:us-east-1:123456789012:volume/*",
+            ]
+
+        self.has_fault(edit, "promote may ec2:CreateTags on", "volume", "no call used it")
+
+    def test_a_condition_that_was_left_out(self):
+        def edit(body):
+            del statement(body, "TeardownRole", "TerminateOurServers")["Condition"]
+
+        self.has_fault(edit, "teardown is allowed to terminate a server without our tags")
+
+    def test_tags_that_any_call_may_write(self):
+        def edit(body):
+            del statement(body, "CommonPolicy", "TagOurServers")["Condition"]["Null"]["aws:RequestTag/pointsman:service"]
+
+        self.has_fault(edit, "promote is allowed to hand a server of ours to another service")
+
+    def test_everything_where_aws_knows_a_resource(self):
+        def edit(body):
+            statement(body, "CommonPolicy", "HoldTheLease")["Resource"] = "*"
+
+        self.has_fault(edit, "dynamodb:UpdateItem knows resources")
+
+    def test_any_action_of_a_service(self):
+        def edit(body):
+            statement(body, "CommonPolicy", "Look")["Action"].append("ec2:Describe*")
+
+        self.has_fault(edit, "ec2:Describe* stands for more than one action")
+
+    def test_anybody_who_may_call_a_function(self):
+        def edit(body):
+            body["Resources"]["PromoteFunction"]["Properties"]["FunctionUrlConfig"] = {"AuthType": "NONE"}
+            body["Resources"]["Open"] = {"Type": "AWS::Lambda::Permission", "Properties": {"Principal": "*"}}
+
+        self.has_fault(edit, "PromoteFunction has a URL")
+        self.has_fault(edit, "Open lets somebody call a function")
+
+    # What AWS would not understand as it is meant.
+
+    def test_a_condition_that_aws_does_not_tell(self):
+        def edit(body):
+            statement(body, "PromoteRole", "MoveRules")["Condition"] = {"Null": {"aws:ResourceTag/pointsman:service": "false"}}
+
+        self.has_fault(edit, "AWS does not tell aws:ResourceTag/pointsman:service", "SetRulePriorities")
+
+    def test_a_resource_of_another_kind(self):
+        def edit(body):
+            statement(body, "TeardownRole", "TerminateOurServers")["Resource"] = "arn:aws:ec2:us-east-1:123456789012:volume/*"
+
+        self.has_fault(edit, "none of ec2:TerminateInstances knows a resource like")
+
+
+class Calls(unittest.TestCase):
+    def test_a_call_that_nobody_knows_is_an_error(self):
+        with self.assertRaises(UnknownCall):
+            requests_of({"service": "s3", "action": "PutObject", "region": "us-east-1"})
+
+    def test_a_launch_is_decided_about_all_that_it_touches(self):
+        launch = next(call for call in CALLS if call["action"] == "RunInstances")
+        asked = {(request.action, request.type()) for request in requests_of(launch)}
+        kinds = ("instance", "volume", "network-interface", "image", "snapshot", "subnet", "security-group", "key-pair")
+        self.assertLessEqual({("ec2:RunInstances", kind) for kind in kinds}, asked)
+        self.assertLessEqual({("ec2:CreateTags", "instance"), ("ec2:CreateTags", "volume"), ("iam:PassRole", "role")}, asked)
+
+
+class Pipelines(unittest.TestCase):
+    def test_the_examples_pipeline_may_call_the_four_and_do_nothing_else_of_lambdas(self):
+        template = Template(permissions.ROOT / "examples" / "mobile-web" / "pipeline.yaml")
+        found = []
+        for policy in template.resources["PipelineRole"]["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                if any(action == "*" or action.startswith("lambda:") for action in actions):
+                    found.append((actions, template.resolve(statement["Resource"])))
+        names = ("provision", "register", "promote", "teardown")
+        arns = [f"arn:aws:lambda:us-east-1:123456789012:function:pointsman-{name}" for name in names]
+        self.assertEqual(found, [(["lambda:InvokeFunction"], arns)])
