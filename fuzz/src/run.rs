@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::abort;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::choices::{Choices, mix};
@@ -15,8 +16,11 @@ use crate::shrink::shrink;
 const THREADS: usize = 2;
 /// So many inputs are taken by a thread at a time.
 const BLOCK: u64 = 256;
-/// An input that takes longer hangs. The slowest ones take milliseconds.
+/// An input that a thread works on for longer hangs. The slowest ones take milliseconds; but a machine that is busy with other
+/// things may give a thread no time at all for a while.
 const HANGS: Duration = Duration::from_secs(10);
+/// By the clock, whatever a thread worked, this is too long.
+const STANDS: Duration = Duration::from_secs(600);
 /// How much of an input is printed, and of one line of it.
 const SHOWN: usize = 12_000;
 const LINE_SHOWN: usize = 1_000;
@@ -160,10 +164,12 @@ pub fn run(target: &dyn Target, inputs: u64, seed: u64) -> Ran {
     let began = Instant::now();
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let found: Mutex<BTreeMap<&'static str, Found>> = Mutex::default();
-    let now_at: [AtomicU64; THREADS] = std::array::from_fn(|_| AtomicU64::new(u64::MAX));
+    let workers: [Worker; THREADS] = std::array::from_fn(|_| Worker::default());
     std::thread::scope(|scope| {
-        for at in &now_at {
+        for worker in &workers {
             scope.spawn(|| {
+                worker.is_this_thread();
+                let at = &worker.at;
                 let mut choices = Choices::random(0);
                 loop {
                     let first = next.fetch_add(BLOCK, Ordering::Relaxed);
@@ -185,7 +191,7 @@ pub fn run(target: &dyn Target, inputs: u64, seed: u64) -> Ran {
                 done.fetch_add(1, Ordering::Relaxed);
             });
         }
-        watch(target, seed, &now_at, || done.load(Ordering::Relaxed) >= THREADS as u64);
+        watch(target, seed, &workers, || done.load(Ordering::Relaxed) >= THREADS as u64);
     });
     let took = began.elapsed();
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -193,16 +199,53 @@ pub fn run(target: &dyn Target, inputs: u64, seed: u64) -> Ran {
     Ran { inputs, took, broken }
 }
 
+/// A thread that takes inputs.
+struct Worker {
+    /// The input that it is at.
+    at: AtomicU64,
+    /// Where the system says how long it has worked, if it does.
+    statistics: OnceLock<PathBuf>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { at: AtomicU64::new(u64::MAX), statistics: OnceLock::new() }
+    }
+}
+
+impl Worker {
+    fn is_this_thread(&self) {
+        if let Ok(thread) = std::fs::read_link("/proc/thread-self") {
+            self.statistics.get_or_init(|| Path::new("/proc").join(thread).join("schedstat"));
+        }
+    }
+
+    /// How long the thread has worked: its first number, in nanoseconds.
+    fn worked(&self) -> Option<Duration> {
+        let text = std::fs::read_to_string(self.statistics.get()?).ok()?;
+        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    }
+
+    /// Whether it hangs at an input that it was seen to begin then, having worked so long before.
+    fn hangs(&self, since: Instant, before: Option<Duration>) -> bool {
+        let by_clock = since.elapsed();
+        by_clock > HANGS
+            && (by_clock > STANDS
+                || before.is_none_or(|before| self.worked().is_none_or(|worked| worked.saturating_sub(before) > HANGS)))
+    }
+}
+
 /// Ends everything where an input hangs: no thread can be stopped, but it can be said which input it was.
-fn watch(target: &dyn Target, seed: u64, now_at: &[AtomicU64], over: impl Fn() -> bool) {
-    let mut seen: Vec<(u64, Instant)> = now_at.iter().map(|_| (u64::MAX, Instant::now())).collect();
+fn watch(target: &dyn Target, seed: u64, workers: &[Worker], over: impl Fn() -> bool) {
+    let mut seen: Vec<(u64, Instant, Option<Duration>)> =
+        workers.iter().map(|_| (u64::MAX, Instant::now(), None)).collect();
     while !over() {
         std::thread::sleep(Duration::from_millis(20));
-        for (at, seen) in now_at.iter().zip(&mut seen) {
-            let number = at.load(Ordering::Relaxed);
+        for (worker, seen) in workers.iter().zip(&mut seen) {
+            let number = worker.at.load(Ordering::Relaxed);
             if seen.0 != number {
-                *seen = (number, Instant::now());
-            } else if number != u64::MAX && seen.1.elapsed() > HANGS {
+                *seen = (number, Instant::now(), worker.worked());
+            } else if number != u64::MAX && worker.hangs(seen.1, seen.2) {
                 eprintln!(
                     "BROKEN: {}: an input hangs: number {number} of seed {seed} takes longer than {} s\n{}",
                     target.name(),
@@ -274,6 +317,16 @@ mod tests {
     fn a_panic_is_a_broken_promise() {
         let ran = run(&target(|n| [Ok(()), Ok(())][usize::try_from(*n).unwrap()].clone()), 500, 1);
         assert!(ran.broken.len() == 1 && ran.broken[0].contains("out of bounds"), "{:?}", ran.broken);
+    }
+
+    #[test]
+    fn a_thread_that_works_on_hangs_and_one_that_gets_no_time_does_not() {
+        let worker = Worker::default();
+        worker.is_this_thread();
+        let Some(long_ago) = Instant::now().checked_sub(HANGS * 2) else { return };
+        assert!(!worker.hangs(long_ago, worker.worked()) || worker.worked().is_none());
+        assert!(worker.hangs(long_ago, None), "where nobody says how long it worked, the clock does");
+        assert!(!worker.hangs(Instant::now(), None));
     }
 
     #[test]

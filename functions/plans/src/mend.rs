@@ -31,7 +31,7 @@ pub fn urgent(standing: &Standing<'_>, request: &Request) -> Option<Plan> {
     }
     let (rule, shares) = standing.product_rule()?;
     // Of several that somebody gave weight by hand, what takes over is measured against the healthiest.
-    let bad = shares.iter().filter(|share| share.weight > 0 && is_rejected(standing, share));
+    let bad = shares.iter().filter(|share| share.weight > 0 && standing.is_bad(share));
     let bad = bad.max_by_key(|share| share.group.healthy())?;
     let back = way_back(standing, bad)?;
     let forward = back_to(standing, bad, back.share);
@@ -98,7 +98,7 @@ pub fn in_a_rule_again(standing: &Standing<'_>) -> Vec<Step> {
 
 /// The rejected release that serves on for want of anything else, as a concern of the day.
 pub fn serves_on(standing: &Standing<'_>) -> Option<Concern> {
-    let bad = standing.shares().iter().find(|share| share.weight > 0 && is_rejected(standing, share))?;
+    let bad = standing.shares().iter().find(|share| share.weight > 0 && standing.is_bad(share))?;
     Some(Concern {
         kind: "rejected-serves",
         headline: format!("release {} was rejected and serves on: there is nothing to go back to", bad.who),
@@ -122,7 +122,7 @@ pub struct WayBack<'s, 'a> {
 /// What a rollback of this share goes back to, if it stands and is healthy enough: as many healthy targets as asked
 /// for, or at least one and no fewer than the bad one has.
 pub fn way_back<'s, 'a>(standing: &'s Standing<'a>, bad: &Share<'a>) -> Option<WayBack<'s, 'a>> {
-    let candidates = standing.shares().iter().filter(|s| s.group.arn != bad.group.arn && !is_rejected(standing, s));
+    let candidates = standing.shares().iter().filter(|s| s.group.arn != bad.group.arn && !standing.is_bad(s));
     let best = candidates.max_by_key(|s| (s.weight, s.group.healthy()))?;
     let healthy = best.group.healthy();
     let asked = standing.asked(&best.who);
@@ -132,15 +132,10 @@ pub fn way_back<'s, 'a>(standing: &'s Standing<'a>, bad: &Share<'a>) -> Option<W
 
 /// The weights of a rollback: all to what it goes back to; the bad one leaves the rule, with whatever else is rejected.
 pub fn back_to(standing: &Standing<'_>, bad: &Share<'_>, back: &Share<'_>) -> Vec<Weighted> {
-    let stays = |share: &&Share<'_>| share.group.arn != bad.group.arn && !is_rejected(standing, share);
+    let stays = |share: &&Share<'_>| share.group.arn != bad.group.arn && !standing.is_bad(share);
     let weight = |share: &Share<'_>| if share.group.arn == back.group.arn { ALL } else { 0 };
     let weighted = |share: &Share<'_>| Weighted { group: share.group.arn.clone(), weight: weight(share) };
     standing.shares().iter().filter(stays).map(weighted).collect()
-}
-
-/// Whether a share is a rejected release's.
-pub fn is_rejected(standing: &Standing<'_>, share: &Share<'_>) -> bool {
-    matches!(&share.who, Who::Release(release) if standing.is_rejected(release))
 }
 
 /// Writes a role where it does not stand yet; the earliest `since` of the role counts, and is copied.

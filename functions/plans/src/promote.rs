@@ -219,13 +219,15 @@ fn first_rule(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
 /// the rest, at last with 0, the way back.
 fn switch(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rule: &Rule, shares: &[Share<'_>]) -> Plan {
     let Some(group) = standing.releases.get(release).and_then(|r| r.group) else { return retired(standing, release) };
-    let before = shares.iter().find(|share| {
-        share.weight > 0 && share.who != Who::Release(release.clone()) && !mend::is_rejected(standing, share)
-    });
+    let before = shares
+        .iter()
+        .find(|share| share.weight > 0 && share.who != Who::Release(release.clone()) && !standing.is_bad(share));
     let service = standing.service;
+    // Beside a rejected release that serves on nothing was well enough to take over: this one takes all at once.
+    let bad = shares.iter().any(|share| share.weight > 0 && standing.is_bad(share));
     let percent = match before {
-        Some(_) => traffic::next_percent(service, traffic::percent(standing, release)),
-        None => ALL,
+        Some(_) if !bad => traffic::next_percent(service, traffic::percent(standing, release)),
+        Some(_) | None => ALL,
     };
     let mut forward = vec![Weighted { group: group.arn.clone(), weight: percent }];
     forward.extend(before.map(|share| Weighted { group: share.group.arn.clone(), weight: ALL - percent }));

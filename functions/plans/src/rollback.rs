@@ -109,7 +109,7 @@ fn why_not(standing: &Standing<'_>, own: &Share<'_>) -> String {
     let others: Vec<&Share<'_>> = standing.shares().iter().filter(|s| s.group.arn != own.group.arn).collect();
     match others.as_slice() {
         [] => "no other release stands behind the product rule".to_owned(),
-        [other] if mend::is_rejected(standing, other) => format!("{} was rejected before", other.who),
+        [other] if standing.is_bad(other) => format!("{} was rejected before", other.who),
         [other, ..] => format!(
             "{} of the {} servers of {} are healthy, this one has {}",
             other.group.healthy(),

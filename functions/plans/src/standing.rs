@@ -157,9 +157,11 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// The release that is being promoted: of two with weight, the one that was not product before.
+    /// The release that is being promoted: of two with weight, the one that was not product before. One that was rejected
+    /// is not, and nobody waits for it.
     pub fn promoting(&self) -> Option<&ReleaseId> {
-        let weighted: Vec<&Share<'_>> = self.shares().iter().filter(|share| share.weight > 0).collect();
+        let counts = |share: &&Share<'_>| share.weight > 0 && !self.is_bad(share);
+        let weighted: Vec<&Share<'_>> = self.shares().iter().filter(counts).collect();
         if weighted.len() < 2 {
             return None;
         }
@@ -211,12 +213,19 @@ impl<'a> Standing<'a> {
         known.or_else(|| self.weights_since())
     }
 
-    /// What has product's weight: the group with all of it, or, while another is promoted, the one that was there before.
+    /// What has product's weight: the group with all of it, or, while another is promoted, the one that was there before;
+    /// one that was rejected for want of anything else.
     pub fn product_share(&self) -> Option<&Share<'a>> {
         let promoting = self.promoting();
-        self.shares().iter().find(|share| {
+        let product = |share: &&Share<'a>| {
             share.weight > 0 && promoting.is_none_or(|promoting| share.who != Who::Release(promoting.clone()))
-        })
+        };
+        self.shares().iter().filter(product).min_by_key(|share| self.is_bad(share))
+    }
+
+    /// Whether a share is a rejected release's.
+    pub fn is_bad(&self, share: &Share<'_>) -> bool {
+        matches!(&share.who, Who::Release(release) if self.is_rejected(release))
     }
 
     /// The release that is product: by traffic, and where there is no rule yet, by tags.

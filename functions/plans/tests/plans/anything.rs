@@ -73,6 +73,20 @@ fn a_rejected_release_with_some_of_the_weight_loses_it() {
 }
 
 #[test]
+fn a_rejected_release_with_some_of_the_weight_and_nothing_to_go_back_to_gives_way_to_the_next_one() {
+    let steps = serde_json::json!({"traffic": {"steps": [10, 50], "step_seconds": 60}});
+    for percent in [10, 50] {
+        let account = world().configured(steps.clone()).product("r1").promoting("r2", percent);
+        let account = account.rejected_while_product("r2").unhealthy("r1", 2).later(60);
+        // Neither of the two calls that end a promotion would end this.
+        assert!(account.clone().call(&promote("r2")).ended().contains("was rejected"));
+        assert!(account.clone().call(&rollback("r2")).ended().contains("refused"));
+        let account = account.call(&provision("r3")).done().call(&register("r3")).done();
+        assert_eq!(account.call(&promote("r3")).done().forwards("product"), "r3 100, r1 0");
+    }
+}
+
+#[test]
 fn a_rejected_release_with_weight_and_nothing_to_go_back_to_serves_on_told_once_a_day_and_is_not_torn_down() {
     let alone = world().product("r2");
     let worse = world().product("r2").retired("r1").unhealthy("r1", 2);
