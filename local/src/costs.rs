@@ -139,7 +139,7 @@ impl Invocation {
 /// Whether a call changed something beside the lease, the job and what people are told.
 #[must_use]
 pub fn changes(call: &Call) -> bool {
-    call.mutating && !matches!(call.service.as_str(), "dynamodb" | "codepipeline" | "sns")
+    call.mutating && !matches!(call.service.as_str(), "dynamodb" | "codepipeline" | "sns" | "events")
 }
 
 /// The most calls of which each began after the one before it was answered.

@@ -11,8 +11,11 @@ use crate::notices::Notice;
 use crate::stack::Stack;
 use crate::terminal::{Style, Terminal};
 
-/// So many lines of a message are shown below its subject.
-const LINES_MAX: usize = 5;
+/// So many lines of a message are shown below its subject; of one that is quiet, these.
+const LINES_MAX: usize = 20;
+const QUIET_LINES: usize = 1;
+/// Of an address that leads to AWS's console, which knows nothing of this, so much is shown.
+const ADDRESS_CHARACTERS: usize = 60;
 
 /// Tells for as long as it lives.
 #[derive(Debug)]
@@ -55,13 +58,26 @@ impl Narrator {
 }
 
 fn tell_notice(terminal: &Terminal, notice: &Notice) {
-    let lines: Vec<String> = notice.lines().iter().map(|line| shortened(line)).collect();
-    let more = lines.len().saturating_sub(LINES_MAX);
-    let mut shown: Vec<String> = lines.into_iter().take(LINES_MAX).collect();
+    let mail = notice.mail.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned);
+    let lines: Vec<String> = if notice.mail.is_empty() { notice.lines() } else { mail.collect() };
+    let most = if notice.attribute("level") == "quiet" { QUIET_LINES } else { LINES_MAX };
+    let more = lines.len().saturating_sub(most);
+    let mut shown: Vec<String> = lines.iter().take(most).map(|line| within(&shortened(line))).collect();
     if more > 0 {
         shown.push(format!("… {more} more lines"));
     }
     terminal.message(&shortened(&notice.subject), &shown);
+}
+
+/// A line whose long address is cut.
+fn within(line: &str) -> String {
+    match line.split_once("https://") {
+        Some((before, address)) if address.chars().count() > ADDRESS_CHARACTERS => {
+            let start: String = address.chars().take(ADDRESS_CHARACTERS).collect();
+            format!("{before}https://{start}…")
+        }
+        _ => line.to_owned(),
+    }
 }
 
 fn tell_event(terminal: &Terminal, event: &Value, begun: &mut HashMap<String, Instant>) {

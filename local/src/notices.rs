@@ -18,7 +18,9 @@ pub struct Notice {
     pub subject: String,
     /// The message as it came: the chat schema of a notification, the pipeline's JSON of an approval.
     pub message: Value,
-    /// `service`, `event`, `status` of a notification.
+    /// What mail gets, where that is not the message.
+    pub mail: String,
+    /// `service`, `event`, `status`, `level` of a notification.
     pub attributes: Value,
 }
 
@@ -30,6 +32,7 @@ impl Notice {
             topic: text("TopicArn").rsplit(':').next().unwrap_or_default().to_owned(),
             subject: text("Subject").to_owned(),
             message: serde_json::from_str(text("Message")).unwrap_or_else(|_| text("Message").into()),
+            mail: text("Mail").to_owned(),
             attributes: envelope.get("MessageAttributes").cloned().unwrap_or_default(),
         })
     }

@@ -105,7 +105,9 @@ impl Stack {
             None => None,
         };
 
-        let mut template = Template::read(&template_path, &account::names())?;
+        let names =
+            options.parameters.iter().fold(account::names(), |names, (name, value)| names.with(name, value.as_str()));
+        let mut template = Template::read(&template_path, &names)?;
         let mut variables = options.variables.clone();
         variables.insert(service::variable(&options.service), config.to_string());
         for function in &mut template.functions {
@@ -132,6 +134,16 @@ impl Stack {
         });
         let mut tasks = JoinSet::new();
         let told = told_queue(&set_up, &account).await?;
+        let topics: BTreeSet<&String> = bus
+            .rules()
+            .iter()
+            .flat_map(|rule| &rule.topics)
+            .map(|(topic, _)| topic)
+            .filter(|topic| **topic != account.topic_arn)
+            .collect();
+        for topic in topics {
+            topic_for(&set_up, topic, &account.queue_arn).await?;
+        }
         tasks.spawn(shared.notices.clone().follow(set_up.clone(), told, gateway.subscribe()));
         let engines = Arc::clone(&shared);
         tasks.spawn(uploads::follow(gateway.subscribe(), set_up, move || engines.engines()));
@@ -167,11 +179,7 @@ impl Stack {
         let moto = self.moto();
         account::versioned_bucket(&moto, &bucket(&pipeline.name)).await.when("the source bucket")?;
         for topic in approval_topics(&pipeline) {
-            let name = topic.rsplit(':').next().unwrap_or_default();
-            moto.query("sns", "CreateTopic", &[("Name", name)]).await?;
-            for queue in [&self.account.queue_arn, &told_arn()] {
-                account::subscribe(&moto, &topic, queue).await?;
-            }
+            topic_for(&moto, &topic, &self.account.queue_arn).await?;
         }
         let engine = Arc::new(Engine::start(pipeline, self.hooks(groups), pipeline::Settings::default()));
         let mut engines = lock(&self.shared.engines);
@@ -358,6 +366,16 @@ fn approval_topics(pipeline: &Pipeline) -> Vec<String> {
     topics.sort_unstable();
     topics.dedup();
     topics
+}
+
+/// Makes a topic, with the user's queue and the stack's own subscribed to it.
+async fn topic_for(moto: &Aws, topic: &str, queue_arn: &str) -> Result<()> {
+    let name = topic.rsplit(':').next().unwrap_or_default();
+    moto.query("sns", "CreateTopic", &[("Name", name)]).await?;
+    for queue in [queue_arn, &told_arn()] {
+        account::subscribe(moto, topic, queue).await?;
+    }
+    Ok(())
 }
 
 /// The queue that the stack itself reads; the other one is the user's.

@@ -402,5 +402,5 @@ fn operation(request: &Request) -> String {
 /// Whether a call changes something beside the lease, the job and what people are told.
 fn changes(request: &Request) -> bool {
     let reads = ["Describe", "Get", "List"].iter().any(|word| request.action.starts_with(word));
-    !reads && !matches!(request.service.as_str(), "dynamodb" | "codepipeline" | "sns")
+    !reads && !matches!(request.service.as_str(), "dynamodb" | "codepipeline" | "sns" | "events")
 }

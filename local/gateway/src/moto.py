@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import json
 import os
 import signal
 import socketserver
@@ -15,6 +16,7 @@ from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.elbv2.exceptions import TooManyTagsError
 from moto.elbv2.models import ELBv2Backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sns.models import Subscription
 from werkzeug.serving import make_server
 
 
@@ -79,6 +81,24 @@ def add_tags(backend, resource_arns, tags):
         backend.tagging_service.tag_resource(arn, tags)
 
 
+class Body(str):
+    """What a subscription gets of a message that has a body for each protocol, and what mail gets."""
+
+    mail = ""
+
+
+def body_for_protocol(subscription, message, protocol):
+    body = Body(parse_message_structure(subscription, message, protocol))
+    body.mail = json.loads(message).get("email", "")
+    return body
+
+
+def envelope(subscription, message, *arguments, **options):
+    """Gives a queue what mail gets beside its own: nobody reads mails here."""
+    data = get_post_data(subscription, message, *arguments, **options)
+    return {**data, "Mail": message.mail} if getattr(message, "mail", "") else data
+
+
 def serve(socket_server):
     os.environ["MOTO_PORT"] = str(socket_server.port)
     print(socket_server.port, os.getpid(), flush=True)
@@ -111,6 +131,8 @@ def follow_orders():
 TaggedEC2Resource.get_tags = get_tags
 XFormedAttributePicker.__call__ = pick
 ELBv2Backend.add_tags = add_tags
+parse_message_structure, Subscription._parse_message_structure = Subscription._parse_message_structure, body_for_protocol
+get_post_data, Subscription.get_post_data = Subscription.get_post_data, envelope
 socketserver.TCPServer.request_queue_size = 512
 application = DomainDispatcherApplication(create_backend_app)
 application.debug = True

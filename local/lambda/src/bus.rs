@@ -44,6 +44,14 @@ pub struct Delivery {
     pub request_id: String,
 }
 
+/// What a rule publishes of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub topic_arn: String,
+    /// JSON, as SNS gets it from EventBridge: a text is in quotes.
+    pub text: String,
+}
+
 /// The bus of one account. Clones are the same bus.
 #[derive(Clone)]
 pub struct Bus(Arc<Shared>);
@@ -98,6 +106,23 @@ impl Bus {
             }
         }
         Ok(deliveries)
+    }
+
+    /// What the rules publish of an event to topics; whoever puts it on the bus has it published.
+    pub fn messages(&self, event: &Value) -> Result<Vec<Message>, BusError> {
+        let event = self.0.envelope(event)?;
+        let mut messages = Vec::new();
+        for rule in self.0.rules.iter().filter(|rule| rule.enabled && !rule.topics.is_empty()) {
+            if !matches!(&rule.trigger, Trigger::Pattern(pattern) if pattern.matches(&event)) {
+                continue;
+            }
+            for (topic_arn, input) in &rule.topics {
+                let text = input::of(input, rule, &event)
+                    .map_err(|problem| BusError::Input { rule: rule.name.clone(), problem })?;
+                messages.push(Message { topic_arn: topic_arn.clone(), text: text.to_string() });
+            }
+        }
+        Ok(messages)
     }
 
     /// Lets the time of a schedule come now.

@@ -33,7 +33,7 @@ pub mod runtime_api;
 pub mod template;
 
 pub use answer::{Answer, ErrorKind, FunctionError};
-pub use bus::{Bus, BusError, Delivery};
+pub use bus::{Bus, BusError, Delivery, Message};
 pub use cloudformation::{Document, Names, TemplateError};
 pub use invoke::{DeadLetter, Functions, InvokeError, Running, Settings, StartError};
 pub use logs::LogLine;

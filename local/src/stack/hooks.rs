@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use gateway::Aws;
+use lambda::Message;
 use pipeline::{Deployment, Hooks, Invocation, Notice, ObjectVersion};
 use serde_json::Value;
 
@@ -22,15 +24,24 @@ impl Stack {
             async move { queued.map(drop).map_err(|error| format!("The function {function} could not be called: {error}")) }
         });
 
-        let (bus, shared) = (self.bus.clone(), Arc::clone(&self.shared));
+        let (bus, shared, moto) = (self.bus.clone(), Arc::clone(&self.shared), self.moto());
         let emit = Hooks::hook(move |event: Value| {
             if let Err(error) = bus.put(&event) {
                 shared.problem(format!("an event was not delivered: {error}"));
             }
+            let messages = bus.messages(&event).unwrap_or_else(|error| {
+                shared.problem(format!("an event was not told: {error}"));
+                Vec::new()
+            });
             shared.note_end(&event);
             // Nobody listening is no error.
             let _ = shared.events.send(event);
-            async {}
+            let (moto, shared) = (moto.clone(), Arc::clone(&shared));
+            async move {
+                for Message { topic_arn, text } in messages {
+                    publish(&moto, &shared, &[("TopicArn", &*topic_arn), ("Message", &*text)]).await;
+                }
+            }
         });
 
         let moto = self.moto();
@@ -45,10 +56,7 @@ impl Stack {
             async move {
                 let parameters =
                     [("TopicArn", &*notice.topic_arn), ("Subject", &*notice.subject), ("Message", &*notice.message)];
-                if let Err(error) = moto.query("sns", "Publish", &parameters).await {
-                    shared.problem(format!("an approval was not published: {error}"));
-                }
-                shared.notices.published();
+                publish(&moto, &shared, &parameters).await;
             }
         });
 
@@ -86,6 +94,14 @@ impl Stack {
             }
         })
     }
+}
+
+/// Publishes what is not a function's, which the gateway does not see.
+async fn publish(moto: &Aws, shared: &Shared, parameters: &[(&str, &str)]) {
+    if let Err(error) = moto.query("sns", "Publish", parameters).await {
+        shared.problem(format!("a message was not published: {error}"));
+    }
+    shared.notices.published();
 }
 
 impl Shared {

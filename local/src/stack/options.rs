@@ -41,6 +41,8 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// The folder that the functions' calls are written into, for `make permissions`; none if they are not.
     pub journal: Option<PathBuf>,
+    /// Parameters of the project's template, where they are not to be its defaults.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl Options {
@@ -65,6 +67,7 @@ impl Options {
             timeout: None,
             variables: BTreeMap::new(),
             journal: variable("POINTSMAN_JOURNAL"),
+            parameters: BTreeMap::new(),
         }
     }
 

@@ -29,6 +29,7 @@ mod steps;
 mod stories;
 mod strangers;
 mod together;
+mod told;
 mod twice;
 mod unhealthy;
 mod whole;

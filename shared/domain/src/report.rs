@@ -77,9 +77,9 @@ impl Outcome {
                 outputs: done.outputs.clone(),
                 ..blank(Status::Done, done.headline.clone())
             }),
-            Self::Refused(refusal) => Some(with_lines(blank(Status::Refused, String::new()), &refusal.to_string())),
+            Self::Refused(refusal) => Some(to_act_on(blank(Status::Refused, String::new()), &refusal.to_string())),
             Self::Failed(failure) if failure.was_told() => None,
-            Self::Failed(failure) => Some(with_lines(blank(Status::Failed, String::new()), &failure.to_string())),
+            Self::Failed(failure) => Some(to_act_on(blank(Status::Failed, String::new()), &failure.to_string())),
         }
     }
 }
@@ -103,6 +103,12 @@ pub fn bad_call(function: Function, refusal: &Refusal) -> Option<Notice> {
         ..Notice::new(ServiceName::new("pointsman").ok()?, function.as_str(), Status::Refused, "")
     };
     Some(with_lines(blank, &refusal.to_string()))
+}
+
+/// A notice of what stands in the way. What to do is in its own sentence; and then?
+fn to_act_on(notice: Notice, text: &str) -> Notice {
+    let next = "Put right what it names, then call again. A release that was rejected needs a new execution.";
+    with_lines(Notice { next: vec![next.to_owned()], ..notice }, text)
 }
 
 /// Splits a text into a headline and the lines below it.

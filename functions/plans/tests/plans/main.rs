@@ -26,6 +26,7 @@ mod cuts;
 mod fingerprint;
 mod finish;
 mod metrics;
+mod notifications;
 mod promote;
 mod promote_rule;
 mod provision;

@@ -10,6 +10,7 @@ fn rule() -> Rule {
         enabled: true,
         trigger: Trigger::Schedule { expression: "rate(1 minute)".to_owned(), every: None },
         targets: Vec::new(),
+        topics: Vec::new(),
     }
 }
 
@@ -59,5 +60,46 @@ fn an_input_that_cannot_be_made_says_why() {
     ] {
         let problem = input::of(&input, &rule(), &json!({})).unwrap_err();
         assert!(problem.contains(want), "{problem}");
+    }
+}
+
+#[test]
+fn the_page_on_notifications_shows_what_the_rules_of_the_template_send() {
+    const ENDS: &str = "<!-- end -->\n";
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let names = crate::cloudformation::Names::default().with("PipelineSteps", "both");
+    let template = crate::Template::read(&root.join("template.yaml"), &names).unwrap();
+    let event = |state: &str| {
+        json!({
+            "source": "aws.codepipeline",
+            "detail-type": "CodePipeline Action Execution State Change",
+            "detail": {
+                "pipeline": "mobile-web", "execution-id": "7a9a5b1e-0f2d-4f8b-9d1c-2f7f2d9d4c11",
+                "stage": "Release", "action": "Deploy", "state": state, "type": {"category": "Deploy"},
+            },
+        })
+    };
+    let sent = |event: &Value| -> Vec<Value> {
+        let about = |rule: &&Rule| matches!(&rule.trigger, Trigger::Pattern(pattern) if pattern.matches(event));
+        let rules = template.rules.iter().filter(about);
+        rules.flat_map(|rule| rule.topics.iter().map(|(_, input)| input::of(input, rule, event).unwrap())).collect()
+    };
+    let [begun, failed] = ["STARTED", "FAILED"].map(|state| sent(&event(state)));
+    assert_eq!((begun.len(), failed.len()), (2, 2), "one for chat, one for mail");
+    let approval = json!({"category": "Approval"});
+    let mut other = event("FAILED");
+    other["detail"]["type"] = approval;
+    assert_eq!(sent(&other), Vec::<Value>::new(), "an approval is CodePipeline's own to tell");
+    let content = |key: &str| begun[0]["content"][key].as_str().unwrap().to_owned();
+    let wanted =
+        format!("```text\n{}\n\n{}\n```\n\n```text\n{}\n```\n", content("title"), content("description"), failed[1]);
+    let page_path = root.join("docs/notifications.md");
+    let page = std::fs::read_to_string(&page_path).unwrap();
+    let (before, rest) = page.split_once("<!-- steps -->\n").unwrap();
+    let (there, after) = rest.split_once(ENDS).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(page_path, format!("{before}<!-- steps -->\n{wanted}{ENDS}{after}")).unwrap();
+    } else {
+        assert_eq!(there, wanted, "UPDATE_DOCS=1 cargo test -p lambda notifications");
     }
 }

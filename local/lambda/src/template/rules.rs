@@ -18,6 +18,8 @@ pub struct Rule {
     pub enabled: bool,
     pub trigger: Trigger,
     pub targets: Vec<Target>,
+    /// The topics that it publishes to, and what.
+    pub topics: Vec<(String, Input)>,
 }
 
 /// What makes a rule call its targets.
@@ -111,6 +113,7 @@ fn event_of_function(
         enabled: enabled(properties),
         trigger,
         targets: vec![Target { function: function.name.clone(), input: input(document, at, properties)? }],
+        topics: Vec::new(),
     }))
 }
 
@@ -123,12 +126,14 @@ fn rule_resource(document: &Document, id: &str, functions: &[FunctionSpec]) -> R
     };
     let state = document.property(id, "State")?;
     let targets = document.property(id, "Targets")?.unwrap_or_default();
-    let mut ours = Vec::new();
+    let (mut ours, mut topics) = (Vec::new(), Vec::new());
     for target in targets.as_array().into_iter().flatten() {
         let arn = text_at(target, &["Arn"]).unwrap_or_default();
-        // A rule may have other targets (a topic, a log group); they are not called here.
+        // A rule may have other targets (a queue, a log group); they are not called here.
         if let Some(function) = functions.iter().find(|function| function.arn == arn) {
             ours.push(Target { function: function.name.clone(), input: input(document, &at, target)? });
+        } else if arn.starts_with("arn:aws:sns:") {
+            topics.push((arn, input(document, &at, target)?));
         }
     }
     Ok(Rule {
@@ -137,6 +142,7 @@ fn rule_resource(document: &Document, id: &str, functions: &[FunctionSpec]) -> R
         enabled: state.as_ref().and_then(Value::as_str) != Some("DISABLED"),
         trigger,
         targets: ours,
+        topics,
     })
 }
 

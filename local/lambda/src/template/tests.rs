@@ -123,6 +123,7 @@ fn rules_are_events_and_resources() {
     let alarms = template.rule("Alarms").unwrap();
     let detail = Input::Path("$.detail".to_owned());
     assert_eq!(alarms.targets, [Target { function: "pointsman-teardown".to_owned(), input: detail }]);
+    assert_eq!(alarms.topics, [("arn:aws:sns:us-east-1:123456789012:told".to_owned(), Input::Event)]);
 }
 
 #[test]

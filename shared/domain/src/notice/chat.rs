@@ -4,28 +4,36 @@
 
 use serde_json::{Value, json};
 
-use super::{Level, Notice, ROLLBACK, SENTENCE_CHARACTERS, Status, cut, with_short_ids};
+use super::{Level, Notice, ROLLBACK, SENTENCE_CHARACTERS, Status, cut, is_execution_id, with_short_ids};
 use crate::id::ReleaseId;
 
 /// A message longer than this is cut by its platform, in the middle of a word.
 const CHAT_CHARACTERS: usize = 7_000;
+/// A headline that is longer is cut in the title, and whole below it.
+const TITLE_CHARACTERS: usize = 120;
 /// How many steps to take next are shown.
 const CHAT_STEPS: usize = 5;
 
 impl Notice {
     /// The custom notification.
     pub fn chat(&self, region: &str) -> Value {
-        let mut description = self.lines.clone();
+        // Who needs a whole id finds it below; in a sentence nobody reads it.
+        let mut description: Vec<String> = self.lines.iter().map(|line| with_short_ids(line)).collect();
+        let headline = cut(&with_short_ids(&self.headline), SENTENCE_CHARACTERS);
+        let title = cut(&headline, TITLE_CHARACTERS);
+        if title != headline {
+            description.insert(0, with_short_ids(&self.first_sentence()));
+        }
         description.extend(self.look.iter().map(|(label, place)| format!("*{label}* {place}")));
         description.extend(self.execution_url(region).map(|url| format!("*Pipeline* {url}")));
         description.extend(self.release.iter().map(|release| format!("*Release* {release}")));
         description.push(format!("*Asked by* {}", self.who()));
         let description = cut(description.join("\n").trim(), CHAT_CHARACTERS);
-        let headline = cut(&with_short_ids(&self.headline), SENTENCE_CHARACTERS);
-        let next: Vec<String> = self.next.iter().take(CHAT_STEPS).map(|next| cut(next, SENTENCE_CHARACTERS)).collect();
+        let next = self.next.iter().take(CHAT_STEPS).map(|next| cut(&with_short_ids(next), SENTENCE_CHARACTERS));
+        let next: Vec<String> = next.collect();
         let mut content = json!({
             "textType": "client-markdown",
-            "title": format!("{} {} {}: {headline}", self.icon(), self.service, self.event),
+            "title": format!("{} {} {}: {title}", self.icon(), self.service, self.event),
             "description": description,
             "keywords": [self.service.as_str(), self.event, self.status.as_str(), self.level().as_str()],
         });
@@ -54,7 +62,7 @@ impl Notice {
     /// names of releases may be used by several services.
     fn thread(&self) -> String {
         match &self.release {
-            Some(release) if with_short_ids(release.as_str()) != release.as_str() => release.to_string(),
+            Some(release) if is_execution_id(release.as_str()) => release.to_string(),
             Some(release) => format!("{}/{release}", self.service),
             None => self.service.to_string(),
         }
@@ -64,7 +72,7 @@ impl Notice {
     fn icon(&self) -> &'static str {
         match self.status {
             Status::Done | Status::Attention if self.event == ROLLBACK => "\u{23EA}",
-            Status::Done if self.level() == Level::Quiet => "\u{25AB}\u{FE0F}",
+            Status::Done if self.level() == Level::Quiet || self.event == "rejected" => "\u{25AB}\u{FE0F}",
             Status::Done => "\u{2705}",
             Status::Refused => "\u{26D4}",
             Status::Failed => "\u{274C}",

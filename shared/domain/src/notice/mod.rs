@@ -185,28 +185,23 @@ fn cut(text: &str, most: usize) -> String {
 
 /// The text with each id of a pipeline execution (a UUID) cut to its first eight characters, as people read them out.
 pub fn with_short_ids(text: &str) -> String {
-    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
-    let length = GROUPS.iter().sum::<usize>() + GROUPS.len() - 1;
-    let is_id = |candidate: &str| {
-        let groups: Vec<&str> = candidate.split('-').collect();
-        groups.len() == GROUPS.len()
-            && groups
-                .iter()
-                .zip(GROUPS)
-                .all(|(group, size)| group.len() == size && group.chars().all(|c| c.is_ascii_hexdigit()))
-    };
-    let mut short = String::new();
+    let mut short = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        if let Some(candidate) = rest.get(..length).filter(|candidate| is_id(candidate)) {
-            short.push_str(candidate.split('-').next().unwrap_or_default());
-            rest = rest.get(length..).unwrap_or_default();
-            continue;
-        }
-        short.push(c);
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        let (kept, read) = if is_execution_id(rest) { (8, ID_CHARACTERS) } else { (c.len_utf8(), c.len_utf8()) };
+        short.push_str(rest.get(..kept).unwrap_or_default());
+        rest = rest.get(read..).unwrap_or_default();
     }
     short
+}
+
+const ID_CHARACTERS: usize = 36;
+
+/// Whether a text begins with an execution's id.
+fn is_execution_id(text: &str) -> bool {
+    let hyphen = |at| [8, 13, 18, 23].contains(&at);
+    let fits = |(at, b): (usize, &u8)| if hyphen(at) { *b == b'-' } else { b.is_ascii_hexdigit() };
+    text.as_bytes().get(..ID_CHARACTERS).is_some_and(|start| start.iter().enumerate().all(fits))
 }
 
 #[cfg(test)]

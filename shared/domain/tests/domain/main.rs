@@ -9,6 +9,7 @@
 )]
 
 mod arbitrary;
+mod bus_events;
 mod checks;
 mod commands;
 mod config;

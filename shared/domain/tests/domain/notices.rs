@@ -69,6 +69,9 @@ fn refused_says_all_that_is_wrong() {
     - port is missing; write for example 8080
     - colour is not known
 
+    What to do next
+      - Put right what it names, then call again. A release that was rejected needs a new execution.
+
     Service   mobile-web
     Release   r2
     Asked by  somebody, by a direct call
@@ -88,6 +91,9 @@ fn failed_says_what_was_missing() {
     Subject: FAILED: mobile-web register: r2 was not healthy within 300 seconds: 1 of 2 are healthy; i-1: unh...
 
     r2 was not healthy within 300 seconds: 1 of 2 are healthy; i-1: unhealthy, Health checks failed with these codes: [502]. Look at the health check (HTTP /health on port 8080, 200) and the server's own log, then run the pipeline again.
+
+    What to do next
+      - Put right what it names, then call again. A release that was rejected needs a new execution.
 
     Service   mobile-web
     Release   r2
