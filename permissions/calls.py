@@ -206,7 +206,7 @@ def invoke_function(action, call):
 def put_events(action, call):
     requests = []
     for entry in call.get("Entries"):
-        bus = entry.get("EventBusName", "default")
+        bus = entry.get("EventBusName") or "default"
         arn = bus if bus.startswith("arn:") else call.arn("events", f"event-bus/{bus}")
         context = {"events:source": entry.get("Source", ""), "events:detail-type": entry.get("DetailType", "")}
         requests.append(Request(action, arn, context))
