@@ -194,7 +194,9 @@ def texts(elements, name):
 
 def parameter(action, call):
     name = call.get("Name") or call.get("Path")
-    return [Request(action, call.arn("ssm", f"parameter/{name.lstrip('/')}"))]
+    # AWS's own are no account's.
+    account = "" if name.startswith("/aws/") else ACCOUNT
+    return [Request(action, call.arn("ssm", f"parameter/{name.lstrip('/')}", account))]
 
 
 def invoke_function(action, call):
