@@ -194,7 +194,9 @@ def texts(elements, name):
 
 def parameter(action, call):
     name = call.get("Name") or call.get("Path")
-    return [Request(action, call.arn("ssm", f"parameter/{name.lstrip('/')}"))]
+    # AWS's own are no account's.
+    account = "" if name.startswith("/aws/") else ACCOUNT
+    return [Request(action, call.arn("ssm", f"parameter/{name.lstrip('/')}", account))]
 
 
 def invoke_function(action, call):
@@ -206,7 +208,7 @@ def invoke_function(action, call):
 def put_events(action, call):
     requests = []
     for entry in call.get("Entries"):
-        bus = entry.get("EventBusName", "default")
+        bus = entry.get("EventBusName") or "default"
         arn = bus if bus.startswith("arn:") else call.arn("events", f"event-bus/{bus}")
         context = {"events:source": entry.get("Source", ""), "events:detail-type": entry.get("DetailType", "")}
         requests.append(Request(action, arn, context))

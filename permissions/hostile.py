@@ -117,6 +117,10 @@ def publish(topic):
     return call("sns", "Publish", {"TopicArn": arn("sns", topic)})
 
 
+def announce(source, bus="default"):
+    return call("events", "PutEvents", {"Entries": [{"Source": source, "DetailType": "Notice", "EventBusName": bus}]})
+
+
 def parameter(name):
     return call("ssm", "GetParameter", {"Name": name})
 
@@ -220,7 +224,8 @@ CASES = [
     Case("change a function's code", only("lambda:UpdateFunctionCode", arn("lambda", "function:pointsman-promote"))),
     Case("publish to a foreign topic", publish("bank"), control=("promote", publish("pointsman-mobile"))),
     Case("publish to a topic that NotifyTopicArns does not name", publish("pointsman-bank"), control=("promote", publish("pointsman-mobile")), parameters=NARROW),
-    Case("speak on the event bus as somebody else", call("events", "PutEvents", {"Entries": [{"Source": "aws.codepipeline"}]})),
+    Case("speak on the event bus as somebody else", announce("deployer"), control=("promote", announce("pointsman"))),
+    Case("speak on another event bus", announce("pointsman", bus="bank"), control=("promote", announce("pointsman"))),
     Case("read a parameter outside of ParametersPath", parameter("/bank/password"), control=("promote", parameter("/pointsman/services/mobile-web"))),
     Case("read launch parameters", parameter("/pointsman/user-data"), NOT_LAUNCHING, control=("provision", parameter("/pointsman/user-data"))),
     Case("write a parameter", only("ssm:PutParameter", arn("ssm", "parameter/pointsman/services/mobile-web"))),

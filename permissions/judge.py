@@ -173,10 +173,12 @@ def understood(roles, judged):
 
 
 def conditions(statement, action, kind, where, judged):
-    for pairs in statement.conditions.values():
+    for operator, pairs in statement.conditions.items():
         for key in pairs:
             if key.lower() == "lambda:sourcefunctionarn":
                 continue
+            if reference.has_several(action, key) and operator != "Null" and ":" not in operator:
+                judged.faults.append(f"{where}: {key} has several values: {operator} needs ForAllValues or ForAnyValue before it")
             if not reference.knows_key(action, kind, key):
                 judged.faults.append(f"{where}: AWS does not tell {key} when it decides about {action} on a {kind}")
 

@@ -76,3 +76,9 @@ def _same_key(known, key):
         prefix = known.split("${", 1)[0]
         return key.lower().startswith(prefix.lower()) and len(key) > len(prefix)
     return known.lower() == key.lower()
+
+
+def has_several(action, key):
+    """Whether AWS tells a condition key with several values at once."""
+    conditions = _services()[action.split(":", 1)[0]]["conditions"]
+    return any(one["type"].startswith("ArrayOf") for name, one in conditions.items() if _same_key(name, key))

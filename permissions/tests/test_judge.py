@@ -122,6 +122,12 @@ class Judge(unittest.TestCase):
 
         self.has_fault(edit, "AWS does not tell aws:ResourceTag/pointsman:service", "SetRulePriorities")
 
+    def test_a_condition_on_several_values_that_is_written_for_one(self):
+        def edit(body):
+            statement(body, "CommonPolicy", "Announce")["Condition"] = {"StringEquals": {"events:source": "pointsman"}}
+
+        self.has_fault(edit, "events:source has several values")
+
     def test_a_resource_of_another_kind(self):
         def edit(body):
             statement(body, "TeardownRole", "TerminateOurServers")["Resource"] = "arn:aws:ec2:us-east-1:123456789012:volume/*"
