@@ -40,7 +40,7 @@ pub async fn run(
         let shown = async {
             once(&session, service, terminal).await?;
             tokio::time::sleep(Duration::from_secs(every.unsigned_abs())).await;
-            Ok(())
+            Ok::<(), Fault>(())
         };
         match interrupt.or(shown).await {
             Some(shown) => shown?,

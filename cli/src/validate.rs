@@ -7,7 +7,7 @@ use domain::config::{Found, Service, Settings};
 use domain::id::ServiceName;
 use domain::request::{Function, Request, Verb};
 use domain::world::{Scope, World};
-use runtime::desk::{Hindrance, Limits};
+use runtime::desk::Hindrance;
 use serde_json::json;
 use view::arguments::{From, Shared};
 use view::exit::{self, Fault};
@@ -111,7 +111,7 @@ async fn against_account(session: &Session, service: &Service) -> Result<Vec<Fin
 async fn room(session: &Session, service: &Service, world: &World) -> Result<Vec<Finding>, Fault> {
     let (rules, limits) = tokio::join!(session.desk.rules(&service.listener_arn), session.desk.limits());
     let mut findings = Vec::new();
-    let limits = seen(session, limits, &mut findings)?.unwrap_or_else(Limits::new);
+    let limits = seen(session, limits, &mut findings)?.unwrap_or_default();
     if let Some(rules) = seen(session, rules, &mut findings)? {
         findings.extend(validate::room(service, world, rules.len(), &limits));
     }

@@ -2,6 +2,8 @@
 //!
 //! What AWS decides is assumed to go well and said so: servers start, targets get healthy, checks find the release good.
 
+use std::collections::BTreeSet;
+
 use domain::check::{Checked, Verdict};
 use domain::config::Service;
 use domain::id::{GroupArn, InstanceId, ReleaseId, RuleArn};
@@ -71,7 +73,7 @@ pub fn foresee(request: &Request, service: &Service, world: &World, now: Time) -
                 let verdicts: Vec<(String, Verdict)> =
                     examination.checks.iter().map(|check| (check.to_string(), Verdict::Good)).collect();
                 let checks = verdicts.iter().map(|(check, _)| check.clone()).collect();
-                parts.push(Part::Check { release: examination.release, checks });
+                parts.push(Part::Check { release: examination.release.clone(), checks });
                 world.checked = Some(Checked { phase: examination.phase, verdicts });
                 continue;
             }
@@ -95,7 +97,6 @@ pub fn foresee(request: &Request, service: &Service, world: &World, now: Time) -
 }
 
 /// Lets a wait pass, and says how long it takes if that is known; `None` where it ends with somebody else.
-#[expect(clippy::option_option, reason = "whether it passes, and how long that takes where it is known")]
 fn pass(world: &mut World, what: &WaitFor, service: &Service) -> Option<Option<i64>> {
     match what {
         WaitFor::Settling { seconds } | WaitFor::Step { seconds, .. } | WaitFor::Bake { seconds, .. } => {
@@ -207,6 +208,7 @@ fn carry_out(world: &mut World, step: &Step, service: &Service, made: &mut u32) 
                     found.conditions = conditions.clone();
                 }
             }
+            let_go(world);
         }
         Step::ModifyConditions { rule, conditions, .. } => {
             if let Some(found) = rule_mut(world, rule) {
@@ -218,7 +220,10 @@ fn carry_out(world: &mut World, step: &Step, service: &Service, made: &mut u32) 
                 found.priority = *priority;
             }
         }
-        Step::DeleteRule { rule, .. } => world.rules.retain(|found| found.arn != *rule),
+        Step::DeleteRule { rule, .. } => {
+            world.rules.retain(|found| found.arn != *rule);
+            let_go(world);
+        }
         Step::TagInstances { instances, tags } => {
             for instance in world.instances.iter_mut().filter(|found| instances.contains(&found.id)) {
                 write(&mut instance.tags, tags);
@@ -251,6 +256,20 @@ fn carry_out(world: &mut World, step: &Step, service: &Service, made: &mut u32) 
             world.told.insert(kind.clone(), *at);
         }
         Step::ReadBack { .. } | Step::Tell(_) => {}
+    }
+}
+
+/// Groups that no rule names any more are behind no load balancer.
+fn let_go(world: &mut World) {
+    let forwards = |rule: &Rule| match &rule.action {
+        Action::Forward(forward) => forward.iter().map(|weighted| weighted.group.clone()).collect(),
+        Action::Other(_) => Vec::new(),
+    };
+    let named: BTreeSet<GroupArn> = world.rules.iter().flat_map(forwards).collect();
+    for group in &mut world.groups {
+        if let Some(details) = &mut group.details {
+            details.behind_load_balancer &= named.contains(&group.arn);
+        }
     }
 }
 

@@ -83,10 +83,10 @@ pub fn read(service: &str, lines: &[(Time, String)]) -> Vec<Story> {
         let Some(story) = stories.get_mut(place) else { continue };
         let first = *began.entry((release, action.clone())).or_insert(*at);
         let measured = line.get("Duration").and_then(Value::as_f64);
-        #[expect(clippy::cast_possible_truncation, reason = "seconds of a call are a few thousand at most")]
-        let seconds = measured.map_or(*at - first, |seconds| seconds.round() as i64);
-        let open = story.steps.iter_mut().find(|step| step.action == action && step.status == "waiting");
-        let calls = open.as_ref().map_or(0, |step| step.calls) + 1;
+        // A job's counts from its first call, another caller's from its last.
+        let seconds = measured.map_or(0, |seconds| seconds.round() as i64).max(*at - first);
+        let open = story.steps.iter().position(|step| step.action == action && step.status == "waiting");
+        let calls = open.and_then(|place| story.steps.get(place)).map_or(0, |step| step.calls) + 1;
         let step = Done {
             action,
             began: first.to_string(),
@@ -96,11 +96,11 @@ pub fn read(service: &str, lines: &[(Time, String)]) -> Vec<Story> {
             status,
             sentence: sentence.unwrap_or_default(),
         };
-        match open {
-            Some(waiting) => *waiting = step,
+        if let Some(waiting) = open.and_then(|place| story.steps.get_mut(place)) {
+            *waiting = step;
+        } else if !story.steps.iter().any(|known| known.action == step.action && known.status == step.status) {
             // Asked for again after its end, as duplicates are: what it came to first is what counts.
-            None if story.steps.iter().any(|known| known.action == step.action && known.status == step.status) => {}
-            None => story.steps.push(step),
+            story.steps.push(step);
         }
     }
     stories.reverse();

@@ -41,7 +41,7 @@ fn section(text: &mut String, command: &Command, path: &str) {
         let usage = usage.trim_start_matches("Usage: ").to_owned();
         text.push_str(&format!("## {name}\n\n"));
         text.push_str(&format!("{}.\n\n", command.get_about().map(ToString::to_string).unwrap_or_default()));
-        text.push_str(&format!("    {usage}\n\n"));
+        text.push_str(&format!("```text\n{usage}\n```\n\n"));
     }
     let is_own = |argument: &&clap::Arg| {
         let id = argument.get_id().as_str();

@@ -67,6 +67,7 @@ pub fn policy(service: &Service, course: &Course, beside: &Beside<'_>) -> Value 
     }
     if let Some(topic) = beside.topic {
         needs.add("sns:Publish", topic);
+        needs.add("events:PutEvents", place.arn("events", "event-bus/default"));
     }
     for part in &course.parts {
         match part {
