@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::config::{Found, Service};
 use domain::id::ServiceName;
 use domain::request::{Request, Verb};
+use domain::world::Scope;
 use runtime::desk::now;
 use serde_json::{Value, json};
 use view::arguments::{From, Shared};
@@ -87,16 +88,26 @@ async fn show(session: &Session, found: &Found, service: &Service, terminal: &Te
     }
     let request = Request::new(service.name.clone(), None, Verb::Finish);
     let mut scope = plans::scope(&request.verb, service);
-    scope.alarms = true;
+    scope.alarms = !service.alarms.is_empty();
     scope.addresses = !service.elastic_ips.is_empty();
     let (seen, held) = tokio::join!(session.desk.look(service, &request, scope), session.desk.held(&service.name));
-    let seen = seen.map_err(|why| session.fault(why))?;
+    let mut unseen = Vec::new();
+    let seen = match seen.map_err(|why| session.fault(why)) {
+        // A missing right, or an address that is gone, hides the rest from nobody.
+        Err(fault) if fault.code != exit::NO_AWS && (scope.alarms || scope.addresses) => {
+            unseen.push(fault.sentence);
+            let less = Scope { alarms: false, addresses: false, ..scope };
+            session.desk.look(service, &request, less).await.map_err(|why| session.fault(why))?
+        }
+        seen => seen?,
+    };
     let (held, not_seen) = match held {
         Ok(held) => (held, None),
         Err(why) => (None, Some(session.fault(why).sentence)),
     };
     let mut status = status::read(found, service, &seen.world, held.as_ref(), now());
-    status.unseen = seen.unseen;
+    unseen.extend(seen.unseen);
+    status.unseen = unseen;
     status.unseen.extend(not_seen.map(|why| format!("Whether somebody holds it could not be seen: {why}")));
     if terminal.json {
         return terminal.json(&serde_json::to_value(&status).unwrap_or(Value::Null));
