@@ -37,9 +37,10 @@ build: bootstraps ## the four functions, as target/lambda/<function>.zip (some m
 	@$(ROOT)/.ci/zips $(LAMBDA) $(FUNCTIONS)
 	@cd $(ROOT) && $(ROOT)/.ci/bom $(LAMBDA) $(PLATFORM) $(FUNCTIONS)
 
+# With the command-line tool, as $(LAMBDA)/pointsman/bootstrap: in one call the SDK is compiled once.
 bootstraps: $(VENV)/.stamp
 	@echo "== build: the four functions for $(ARCH), glibc $(GLIBC). The first time the AWS SDK is compiled too, which takes some minutes."
-	@cd $(ROOT) && $(CARGO) lambda build --release --locked --target $(PLATFORM).$(GLIBC) --lambda-dir $(LAMBDA) $(FUNCTIONS:%=-p %)
+	@cd $(ROOT) && $(CARGO) lambda build --release --locked --target $(PLATFORM).$(GLIBC) --lambda-dir $(LAMBDA) $(FUNCTIONS:%=-p %) -p cli
 	@$(ROOT)/.ci/bootstraps $(GLIBC) $(ARCH) $(FUNCTIONS:%=$(LAMBDA)/%/bootstrap)
 
 test: $(VENV)/.stamp haproxy ## all checks and tests; what needs no SDK comes first

@@ -10,7 +10,7 @@ use crate::stack::{Options, Stack};
 use crate::standing::{Standing, Tagged};
 use crate::story::{Release, Story};
 use crate::terminal::Terminal;
-use crate::trouble::{Result, Trouble};
+use crate::trouble::{Result, Trouble, While};
 use crate::{pictures, service, web};
 
 /// Tells the whole story.
@@ -38,6 +38,7 @@ pub async fn run(terminal: &Terminal) -> Result<()> {
     })?;
     stands(&stack, terminal).await?;
     cost(&stack, terminal, &ledger);
+    at_a_terminal(&stack, terminal).await?;
     let problems = stack.problems();
     if !problems.is_empty() {
         return Err(Trouble::new(problems.join("\n")));
@@ -143,6 +144,30 @@ async fn stands(stack: &Stack, terminal: &Terminal) -> Result<()> {
         .map(|(name, ips)| vec![name.clone(), ips.iter().cloned().collect::<Vec<_>>().join(", ")])
         .collect();
     terminal.table(&["name", "addresses"], &names);
+    Ok(())
+}
+
+/// What a person sees of it who asks with the command-line tool.
+async fn at_a_terminal(stack: &Stack, terminal: &Terminal) -> Result<()> {
+    let tool = stack.options().bootstraps.join("pointsman/bootstrap");
+    let service = &stack.options().service;
+    terminal.heading(&format!("And at a terminal: pointsman status {service}"));
+    let output = tokio::process::Command::new(&tool)
+        .args(["status", service])
+        .envs([
+            ("AWS_ENDPOINT_URL", stack.gateway().url()),
+            ("AWS_REGION", crate::account::REGION),
+            ("AWS_ACCESS_KEY_ID", "TERMINAL"),
+            ("AWS_SECRET_ACCESS_KEY", "stand-in"),
+        ])
+        .output()
+        .await
+        .when(tool.display())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(Trouble::new(format!("{} ended with {}: {said}", tool.display(), output.status)));
+    }
+    terminal.say(String::from_utf8_lossy(&output.stdout).trim_end());
     Ok(())
 }
 

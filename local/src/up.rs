@@ -129,6 +129,11 @@ Look around:
       --max-number-of-messages 10 --query 'Messages[].Body' --output text
   aws logs filter-log-events --log-group-name /aws/lambda/pointsman-promote --query 'events[].[message]' --output text
 
+A person at a terminal ({tool}, if you copy it to where your shell finds it):
+
+  pointsman status
+  pointsman plan promote $PIPELINE
+
 Call a function by hand; the sweep is an event:
 
   echo '{{\"source\":\"aws.events\",\"detail-type\":\"Scheduled Event\",\"detail\":{{}}}}' |
@@ -145,6 +150,7 @@ What happens:
         pre_product = service::host(&config, "pre_product"),
         pipeline = stack.options().service,
         env = shown(sourced),
+        tool = shown(&stack.options().bootstraps.join("pointsman/bootstrap")),
         revision = format_args!("{}/revision", service::EXAMPLE),
     )
 }

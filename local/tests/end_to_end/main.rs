@@ -13,6 +13,7 @@ mod adopted;
 mod alarms;
 mod capacity;
 mod checks;
+mod cli;
 mod configs;
 mod deadlines;
 mod events;

@@ -1,8 +1,11 @@
 //! Why a call is refused, why it failed, and what it waits for: each a value with a name, and a sentence for people.
 
+use std::fmt;
+
 use crate::check::Phase;
 use crate::id::{GroupArn, ListenerArn, ReleaseId, RuleArn, ServiceName};
 use crate::tags::WhichRule;
+use crate::time::Time;
 
 /// The caller's to mend: nothing that was asked for is done.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -110,11 +113,34 @@ pub enum Failure {
     Account { what: String },
 }
 
+/// That somebody holds a service: nobody else changes it meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// It ends by itself then.
+    pub until: Time,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { by, why, until } = self;
+        write!(
+            f,
+            "{by} to release the service, which is held until {until}: {why}. `pointsman release-hold` ends it before"
+        )
+    }
+}
+
 /// What a call waits for.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WaitFor {
     #[error("another call of this service to end: it holds the lease")]
     Lease,
+    #[error("{0}")]
+    Held(Hold),
     #[error("servers of {release}: {missing}")]
     Servers { release: ReleaseId, missing: String },
     #[error("targets of {release}: {missing}")]

@@ -19,7 +19,7 @@ use crate::can::Abilities;
 use crate::clients::{CHECK_TIMEOUT, Clients};
 use crate::deadline::{CHANGE_NEEDS, Deadline, REPORT_NEEDS, now};
 use crate::errors::Trouble;
-use crate::lease::Lease;
+use crate::lease::{Lease, Taken};
 use crate::observe::{ListenerCache, Look, Memory, Seen};
 use crate::stages::{Carried, State};
 
@@ -144,8 +144,10 @@ impl Call<'_> {
     async fn rounds(&self, state: &mut State) -> Result<Outcome, Trouble> {
         let mut looks = 0;
         while looks < ROUNDS {
-            if state.lease.is_none() && !self.take_lease(state).await? {
-                return Ok(Outcome::Waiting(WaitFor::Lease));
+            if state.lease.is_none()
+                && let Some(wait) = self.take_lease(state).await?
+            {
+                return Ok(Outcome::Waiting(wait));
             }
             match self.round(state).await {
                 Ok(Turn::Ends(outcome)) => return Ok(outcome),
@@ -258,13 +260,18 @@ impl Call<'_> {
         (self.patience == Patience::Some).then(|| Instant::now() + time)
     }
 
-    /// Takes the lease; a busy one is tried again for a few seconds.
-    async fn take_lease(&self, state: &mut State) -> Result<bool, Trouble> {
+    /// Takes the lease, or says what it waits for; a busy one is tried again for a few seconds.
+    async fn take_lease(&self, state: &mut State) -> Result<Option<WaitFor>, Trouble> {
         let mut pause = LEASE_PAUSE;
         for tried in 1..=LEASE_TRIES {
-            if let Some(lease) = Lease::take(self.clients, self.table, &self.service.name).await? {
-                state.lease = Some(lease);
-                return Ok(true);
+            match Lease::take(self.clients, self.table, &self.service.name).await? {
+                Taken::Lease(lease) => {
+                    state.lease = Some(lease);
+                    return Ok(None);
+                }
+                // Hours, as a rule.
+                Taken::Held(hold) => return Ok(Some(WaitFor::Held(hold))),
+                Taken::Busy => {}
             }
             if self.patience == Patience::None || tried == LEASE_TRIES || !self.deadline.has(CHANGE_NEEDS + pause) {
                 break;
@@ -272,7 +279,7 @@ impl Call<'_> {
             tokio::time::sleep(pause).await;
             pause = LEASE_PAUSE_MAX.min(pause * 2);
         }
-        Ok(false)
+        Ok(Some(WaitFor::Lease))
     }
 
     /// Sleeps a little, if that may help and there is time for it: without the lease, unless what this call did is not to be
@@ -285,7 +292,7 @@ impl Call<'_> {
                 Duration::from_secs(u64::try_from(*seconds).unwrap_or_default()).max(PAUSE)
             }
             // These end with another call.
-            WaitFor::Lease | WaitFor::Time | WaitFor::Promotion { .. } => return false,
+            WaitFor::Lease | WaitFor::Held(_) | WaitFor::Time | WaitFor::Promotion { .. } => return false,
             WaitFor::Aws { .. }
             | WaitFor::Servers { .. }
             | WaitFor::Targets { .. }

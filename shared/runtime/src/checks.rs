@@ -1,22 +1,14 @@
 //! A service's own checks, carried out: its functions called, and its targets asked.
-//!
-//! Of Lambda's API it is one call, so it is signed here with the SDK's own signer and sent through its own client: the crate
-//! `aws-sdk-lambda` brings event streams, with which every other SDK crate would be compiled anew.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use domain::check::{Answered, Examination, Verdict};
 use domain::config::{Check, HttpCheck};
 use domain::id::InstanceId;
 
 use crate::clients::{CHECK_TIMEOUT, Clients};
+use crate::signed::{self, Answer, NoAnswer};
 use crate::together;
 
 /// How long a target may take: it has answered the load balancer's checks.
@@ -39,9 +31,6 @@ pub(crate) async fn examine(clients: &Clients, examination: &Examination) -> Vec
     names.zip(verdicts.await).collect()
 }
 
-/// Why there is no answer that could be judged, for people.
-type NoAnswer = String;
-
 async fn call(clients: &Clients, function: &str, examination: &Examination) -> Verdict {
     let payload = examination.payload().to_string();
     let calls = async {
@@ -49,7 +38,7 @@ async fn call(clients: &Clients, function: &str, examination: &Examination) -> V
         loop {
             match invoke(clients, function, &payload).await {
                 // Lambda's own trouble, or too many calls at once: it passes.
-                Ok((429 | 500.., _, _)) | Err(_) if attempt < ATTEMPTS => {
+                Ok(Answer { status: 429 | 500.., .. }) | Err(_) if attempt < ATTEMPTS => {
                     attempt += 1;
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -60,62 +49,28 @@ async fn call(clients: &Clients, function: &str, examination: &Examination) -> V
     let Ok(answered) = tokio::time::timeout(CHECK_TIMEOUT, calls).await else {
         return Verdict::None(format!("it did not answer within {} s", CHECK_TIMEOUT.as_secs()));
     };
-    match answered {
-        Ok((200, false, body)) => Verdict::of_function(&body),
-        Ok((200, true, body)) => Verdict::None(format!("it failed: {}", message(&body, "errorMessage"))),
-        Ok((403, _, body)) => Verdict::None(format!(
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(why) => return Verdict::None(format!("Lambda could not be reached: {why}")),
+    };
+    match (answer.status, answer.function_failed) {
+        (200, false) => Verdict::of_function(&answer.body),
+        (200, true) => Verdict::None(format!("it failed: {}", answer.message("errorMessage"))),
+        (403, _) => Verdict::None(format!(
             "it may not be called: {}. Allow lambda:InvokeFunction on it in this function's role (parameter CheckFunctionArns)",
-            message(&body, "Message")
+            answer.message("Message")
         )),
-        Ok((404, ..)) => Verdict::None("there is no such function in this account and region".to_owned()),
-        Ok((status, _, body)) => Verdict::None(format!("Lambda answered {status}: {}", message(&body, "Message"))),
-        Err(why) => Verdict::None(format!("Lambda could not be reached: {why}")),
+        (404, _) => Verdict::None("there is no such function in this account and region".to_owned()),
+        (status, _) => Verdict::None(format!("Lambda answered {status}: {}", answer.message("Message"))),
     }
 }
 
-/// What Lambda's or the function's error says; services spell the key both ways.
-fn message(body: &[u8], key: &str) -> String {
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = json.get(key).or_else(|| json.get("message")).and_then(serde_json::Value::as_str);
-    text.unwrap_or("it does not say why").chars().take(300).collect()
-}
-
-/// One `Invoke`: the status, whether the function itself failed, and the payload.
-async fn invoke(clients: &Clients, function: &str, payload: &str) -> Result<(u16, bool, Vec<u8>), NoAnswer> {
-    let config = &clients.config;
-    let region = config.region().map(AsRef::as_ref).unwrap_or_default();
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let endpoint = config
-        .endpoint_url()
-        .map_or_else(|| format!("https://lambda.{region}.{domain}"), |url| url.trim_end_matches('/').to_owned());
-    let function = function.replace(':', "%3A").replace('$', "%24");
-    let uri = format!("{endpoint}/2015-03-31/functions/{function}/invocations");
-    let provider = config.credentials_provider().ok_or("there are no credentials")?;
-    let identity = provider.provide_credentials().await.map_err(|error| error.to_string())?.into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("lambda")
-        .time(SystemTime::now())
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|error| error.to_string())?
-        .into();
+/// One `Invoke`.
+async fn invoke(clients: &Clients, function: &str, payload: &str) -> Result<Answer, NoAnswer> {
+    let path = signed::function_path(function, "invocations");
     let headers = [("content-type", "application/json")];
-    let body = SignableBody::Bytes(payload.as_bytes());
-    let signed = SignableRequest::new("POST", uri.as_str(), headers.into_iter(), body)
-        .and_then(|request| sign(request, &parameters))
-        .map_err(|error| error.to_string())?;
-    let (instructions, _) = signed.into_parts();
-    let mut request = HttpRequest::new(SdkBody::from(payload));
-    request.set_method("POST").map_err(|error| error.to_string())?;
-    request.set_uri(uri.as_str()).map_err(|error| error.to_string())?;
-    for (name, value) in headers.into_iter().chain(instructions.headers()) {
-        request.headers_mut().insert(name.to_owned(), value.to_owned());
-    }
-    let response = send(clients, request).await?;
-    let failed = response.headers().contains_key("x-amz-function-error");
-    Ok((response.status().as_u16(), failed, read(response).await?))
+    let call = signed::Call { service: "lambda", method: "POST", path: &path, headers: &headers, body: payload };
+    signed::send(clients, &call).await
 }
 
 async fn ask_all(clients: &Clients, check: &HttpCheck, targets: &[(InstanceId, String)]) -> Verdict {
@@ -131,24 +86,7 @@ async fn ask_all(clients: &Clients, check: &HttpCheck, targets: &[(InstanceId, S
 async fn ask(clients: &Clients, url: &str) -> Answered {
     let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
     request.headers_mut().insert("user-agent", "pointsman");
-    let response = send(clients, request).await?;
+    let response = signed::unsigned(clients, request).await?;
     let status = response.status().as_u16();
-    Ok((status, String::from_utf8_lossy(&read(response).await?).into_owned()))
-}
-
-async fn send(clients: &Clients, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
-    clients.connector.call(request).await.map_err(|error| crate::errors::chain(&error))
-}
-
-/// A body's beginning.
-async fn read(response: HttpResponse) -> Result<Vec<u8>, NoAnswer> {
-    let mut body = ByteStream::new(response.into_body());
-    let mut read = Vec::new();
-    while let Some(bytes) = body.next().await {
-        read.extend_from_slice(&bytes.map_err(|error| error.to_string())?);
-        if read.len() >= BODY_BYTES {
-            break;
-        }
-    }
-    Ok(read)
+    Ok((status, String::from_utf8_lossy(&signed::read(response, BODY_BYTES).await?).into_owned()))
 }

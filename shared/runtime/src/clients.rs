@@ -63,7 +63,12 @@ pub(crate) struct Clients {
 impl Clients {
     /// Builds the clients from the environment's variables.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let http = OneConnector::new(variable("AWS_CA_BUNDLE"));
+        Self::waiting(variable, CHECK_TIMEOUT)
+    }
+
+    /// The same, for answers that may take as long as this to begin.
+    pub fn waiting(variable: impl Fn(&str) -> Option<String>, longest: Duration) -> Self {
+        let http = OneConnector::new(variable("AWS_CA_BUNDLE"), longest);
         let connector = http.0.clone();
         let config = config(variable, http);
         Self {
@@ -118,15 +123,14 @@ struct OneConnector(SharedHttpConnector);
 impl OneConnector {
     /// With the certificates of the file that `AWS_CA_BUNDLE` names, as behind a proxy that reads along; else with Amazon's.
     /// A file that cannot be read leaves Amazon's: the calls then say what their peer's certificate lacks.
-    fn new(bundle: Option<String>) -> Self {
+    fn new(bundle: Option<String>, longest: Duration) -> Self {
         let read = bundle.filter(|path| !path.is_empty()).and_then(|path| {
             std::fs::read(&path)
                 .inspect_err(|error| tracing::error!(%error, path, "AWS_CA_BUNDLE could not be read"))
                 .ok()
         });
         let roots = read.unwrap_or_else(|| ROOTS.to_vec());
-        let settings =
-            HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(CHECK_TIMEOUT).build();
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(longest).build();
         let context = TlsContext::builder()
             .with_trust_store(TrustStore::empty().with_pem_certificate(roots))
             .build()

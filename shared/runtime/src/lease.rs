@@ -11,25 +11,37 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::id::ServiceName;
+use domain::refusal::Hold;
 use domain::time::Time;
 use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::deadline::{CHANGE_NEEDS, now};
 use crate::errors::{AwsError, sdk_error};
+use crate::hold;
 
 /// How long a lease stands: longer than a function runs, so that whoever holds it is stopped before it ends.
 const LEASE_SECONDS: i64 = 75;
 /// How long a lease stands on when its call made something that reads do not show yet: as long as they lag.
 const MOMENT_SECONDS: i64 = 5;
 /// How far the clocks of two callers may be apart.
-const CLOCKS_APART_SECONDS: i64 = 2;
+pub(crate) const CLOCKS_APART_SECONDS: i64 = 2;
 /// How long what was told is remembered, and how long an idle service's item stays before the table's TTL may take it.
-const REMEMBERED_SECONDS: i64 = 24 * 60 * 60;
+pub(crate) const REMEMBERED_SECONDS: i64 = 24 * 60 * 60;
 
-const UPDATE: &str = "dynamodb:UpdateItem";
+pub(crate) const UPDATE: &str = "dynamodb:UpdateItem";
 
-type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// What came of asking for a service's lease.
+pub(crate) enum Taken {
+    /// It is this call's.
+    Lease(Lease),
+    /// Another call has it.
+    Busy,
+    /// A person holds the service.
+    Held(Hold),
+}
 
 /// A lease that this call holds.
 #[derive(Debug)]
@@ -44,8 +56,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Takes a service's lease; `None` while another call holds it.
-    pub async fn take(clients: &Clients, table: &str, service: &ServiceName) -> Result<Option<Self>, AwsError> {
+    /// Takes a service's lease, unless another call has it or a person holds the service.
+    pub async fn take(clients: &Clients, table: &str, service: &ServiceName) -> Result<Taken, AwsError> {
         let owner = random();
         let (asked, time) = (Instant::now(), now());
         let answer = clients
@@ -53,13 +65,19 @@ impl Lease {
             .update_item()
             .table_name(table)
             .key("service", text(service.as_str()))
-            .update_expression("SET #owner = :me, expires_at = :ends ADD fence :one")
+            .update_expression(
+                "SET #owner = :me, expires_at = :ends REMOVE held_by, held_for, held_until ADD fence :one",
+            )
             // The table's TTL frees no lease: it deletes days late. So the end is looked at here.
-            .condition_expression("attribute_not_exists(#owner) OR expires_at < :over OR #owner = :me")
+            .condition_expression(
+                "(attribute_not_exists(#owner) OR expires_at < :over OR #owner = :me) \
+                 AND (attribute_not_exists(held_until) OR held_until <= :now)",
+            )
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(&owner))
             .expression_attribute_values(":ends", number(time.seconds() + LEASE_SECONDS))
             .expression_attribute_values(":over", number(time.seconds() - CLOCKS_APART_SECONDS))
+            .expression_attribute_values(":now", number(time.seconds()))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -72,13 +90,16 @@ impl Lease {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     match failed.item().filter(|item| owner_of(item) == Some(&owner)) {
                         Some(item) => Some(item.clone()),
-                        None => return Ok(None),
+                        None => {
+                            let held = failed.item().and_then(|item| hold::read(item, time));
+                            return Ok(held.map_or(Taken::Busy, Taken::Held));
+                        }
                     }
                 }
                 _ => return Err(sdk_error(UPDATE, format!("table {table}"), &error)),
             },
         };
-        Ok(Some(Self {
+        Ok(Taken::Lease(Self {
             table: table.to_owned(),
             service: service.clone(),
             owner,
@@ -188,11 +209,11 @@ fn told_of(item: &Item, time: Time) -> BTreeMap<String, Time> {
         .collect()
 }
 
-fn text(value: &str) -> AttributeValue {
+pub(crate) fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
-fn number(value: i64) -> AttributeValue {
+pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 

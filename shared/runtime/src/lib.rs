@@ -1,6 +1,6 @@
 //! What stands around the plans: events in, the world observed, steps applied, reports out.
 //!
-//! The four functions' mains build a [`Runner`] and run it. Nothing here decides what happens to a release: that is
+//! The four functions' mains build a [`Runner`] and run it; the command-line tool sits at a [`desk::Desk`]. Nothing here decides what happens to a release: that is
 //! in `plans`; here the AWS SDK is met, and nowhere else.
 
 mod apply;
@@ -10,8 +10,10 @@ pub mod can;
 mod checks;
 mod clients;
 mod deadline;
+pub mod desk;
 mod direct;
 mod errors;
+mod hold;
 mod job;
 mod lease;
 pub mod log;
@@ -20,6 +22,7 @@ mod patience;
 mod report;
 mod runner;
 mod services;
+mod signed;
 mod stages;
 mod together;
 

@@ -1,8 +1,9 @@
 //! The sentences of refusals, failures and waits, as the pipeline's red box and the answers show them.
 
 use domain::id::{GroupArn, ListenerArn, ReleaseId, RuleArn, ServiceName};
-use domain::refusal::{Failure, Refusal, WaitFor};
+use domain::refusal::{Failure, Hold, Refusal, WaitFor};
 use domain::tags::WhichRule;
+use domain::time::Time;
 
 fn r(id: &str) -> ReleaseId {
     ReleaseId::new(id).unwrap()
@@ -156,6 +157,11 @@ fn failures() {
 fn waits() {
     let waits = [
         WaitFor::Lease,
+        WaitFor::Held(Hold {
+            by: "alice".to_owned(),
+            why: "the database is being moved".to_owned(),
+            until: Time::from_seconds(1_795_258_800),
+        }),
         WaitFor::Servers { release: r("r2"), missing: "i-1: is being started".to_owned() },
         WaitFor::Targets { release: r("r2"), missing: "1 of 2 are healthy".to_owned() },
         WaitFor::Addresses { release: r("r2"), wanted: 2, free: 0, coming: 2 },
@@ -169,6 +175,7 @@ fn waits() {
     let sentences = waits.map(|wait| domain::report::Outcome::Waiting(wait).sentence());
     insta::assert_snapshot!(sentences.join("\n"), @"
     waiting for another call of this service to end: it holds the lease
+    waiting for alice to release the service, which is held until 2026-11-21T11:00:00Z: the database is being moved. `pointsman release-hold` ends it before
     waiting for servers of r2: i-1: is being started
     waiting for targets of r2: 1 of 2 are healthy
     waiting for elastic IPs: r2 needs 2 more, 0 are free and 2 are about to be

@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::call::{Call, Ended, Patience};
 use crate::deadline::{Deadline, REPORT_NEEDS, now};
 use crate::errors::{AwsError, Trouble};
-use crate::lease::{self, Lease};
+use crate::lease::{self, Lease, Taken};
 use crate::observe::{Look, Memory, groups, instances_of_service, tagged};
 use crate::runner::Runner;
 use crate::{direct, report, together};
@@ -71,7 +71,7 @@ pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, 
         done += 1;
         match swept.instrument(span).await {
             None => {}
-            Some(Outcome::Waiting(WaitFor::Lease)) => busy += 1,
+            Some(Outcome::Waiting(WaitFor::Lease | WaitFor::Held(_))) => busy += 1,
             Some(outcome @ (Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Waiting(WaitFor::Aws { .. }))) => {
                 tracing::error!(service = name.as_str(), why = outcome.sentence(), "the service could not be swept");
                 failed.push(name.as_str());
@@ -170,7 +170,7 @@ async fn unconfigured(runner: &Runner, name: &ServiceName, listed_groups: &[Stri
     if standing.is_empty() {
         return Ok(None);
     }
-    let Some(lease) = Lease::take(clients, table, name).await? else {
+    let Taken::Lease(lease) = Lease::take(clients, table, name).await? else {
         return Ok(Some(Ended::with(Outcome::Waiting(WaitFor::Lease))));
     };
     let time = now();

@@ -17,7 +17,7 @@ pub(crate) const DESCRIBE: &str = "elasticloadbalancing:DescribeRules";
 const PAGE: i32 = 400;
 
 /// All rules of a listener but its default, which is nobody's; their tags are not read.
-pub(super) async fn of_listener(clients: &Clients, listener: &ListenerArn) -> Result<Vec<Rule>, AwsError> {
+pub(crate) async fn of_listener(clients: &Clients, listener: &ListenerArn) -> Result<Vec<Rule>, AwsError> {
     let (mut rules, mut marker) = (Vec::new(), None);
     for _ in 0..PAGES {
         let ask = clients.elb.describe_rules().listener_arn(listener.as_str()).page_size(PAGE).set_marker(marker);

@@ -1,0 +1,71 @@
+//! `hold` and `release-hold`: nobody changes a service meanwhile.
+
+use std::time::Duration;
+
+use domain::event::person;
+use domain::refusal::Hold;
+use runtime::desk::now;
+use serde_json::json;
+use view::arguments::{From, Shared};
+use view::exit::{self, Fault};
+use view::span;
+
+use crate::interrupt::Interrupt;
+use crate::session::Session;
+use crate::terminal::Terminal;
+
+/// How long a call that is under way is waited for: a lease stands 75 s.
+const PATIENCE_SECONDS: u32 = 90;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Holds a service.
+pub async fn hold(shared: &Shared, service: &str, reason: &str, time: i64, terminal: &Terminal) -> Result<u8, Fault> {
+    let why: Vec<&str> = reason.split_whitespace().collect();
+    if why.is_empty() {
+        return Err(Fault::new(exit::USAGE, "Say why: whoever is kept waiting reads it."));
+    }
+    let session = Session::open(shared, &From::default(), Some(service)).await?;
+    let (name, _) = session.found(service).await?;
+    let who = session.desk.who().await.map_err(|why| session.fault(why))?;
+    let by = person(&who).unwrap_or(&who).to_owned();
+    let hold = Hold { by, why: why.join(" "), until: now() + time };
+    let interrupt = Interrupt::watch();
+    for waited in 0..PATIENCE_SECONDS {
+        if session.desk.hold(&name, &hold).await.map_err(|why| session.fault(why))? {
+            let Hold { by, why, until } = &hold;
+            if terminal.json {
+                let held =
+                    json!({"service": name, "status": "held", "by": by, "reason": why, "until": until.to_string()});
+                terminal.json(&held)?;
+            } else {
+                let time = span::words(time);
+                terminal.say(&format!("{name} is held by {by} for {time}, until {until}: {why}\n"))?;
+            }
+            return Ok(exit::DONE);
+        }
+        if waited == 0 {
+            terminal.tell("A call is changing the service; it is held as soon as that ends.");
+        }
+        if interrupt.or(tokio::time::sleep(PAUSE)).await.is_none() {
+            return Err(Fault::new(exit::INTERRUPTED, format!("{name} is not held.")));
+        }
+    }
+    Err(Fault::new(exit::NOT_YET, format!("{name} is not held: calls change it one after the other. Try again.")))
+}
+
+/// Ends a hold.
+pub async fn release(shared: &Shared, service: &str, terminal: &Terminal) -> Result<u8, Fault> {
+    let session = Session::open(shared, &From::default(), Some(service)).await?;
+    let (name, _) = session.found(service).await?;
+    let ended = session.desk.release_hold(&name).await.map_err(|why| session.fault(why))?;
+    if terminal.json {
+        let by = ended.as_ref().map(|hold| hold.by.as_str());
+        terminal.json(&json!({"service": name, "status": "released", "was_held_by": by}))?;
+    } else {
+        terminal.say(&match ended {
+            Some(hold) => format!("{name} is held no longer; {} held it: {}\n", hold.by, hold.why),
+            None => format!("{name} was not held.\n"),
+        })?;
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,147 @@
+//! `plan`: what a call would do, step by step, changing nothing.
+
+use domain::config::{Found, Service};
+use domain::id::ReleaseId;
+use domain::refusal::Hold;
+use domain::request::{Request, RollbackScope, Verb};
+use domain::world::{Scope, World};
+use plans::Standing;
+use runtime::desk::now;
+use serde_json::json;
+use view::arguments::{From, Of, PlanVerb, Shared};
+use view::exit::{self, Fault};
+use view::foresee::{Course, Ending, foresee};
+use view::policy::{self, Beside};
+use view::{course, release};
+
+use crate::session::Session;
+use crate::terminal::Terminal;
+
+/// What a call would do, with all that it was foreseen from.
+pub struct Prepared {
+    pub found: Found,
+    pub service: Service,
+    pub request: Request,
+    pub scope: Scope,
+    pub world: World,
+    pub course: Course,
+    pub held: Option<Hold>,
+    /// What could not be looked at.
+    pub unseen: Vec<String>,
+}
+
+/// Looks which release is meant, then at all that its call would look at, and foresees it.
+pub async fn prepare(
+    session: &Session,
+    of: &Of,
+    verb: Verb,
+    ask: impl FnOnce(&mut Request),
+) -> Result<Prepared, Fault> {
+    let (found, service) = session.service(&of.service).await?;
+    if !found.problems.is_empty() && !verb.needs_only_listener() {
+        let problems = found.problems.iter().map(ToString::to_string).collect();
+        let refusal = domain::refusal::Refusal::BadConfig { service: service.name.clone(), problems };
+        return Err(Fault::refused(format!("{refusal}.")));
+    }
+    let named = which(session, &service, of, &verb).await?;
+    let mut request = Request::new(service.name.clone(), Some(named), verb);
+    ask(&mut request);
+    let mut scope = plans::scope(&request.verb, &service);
+    scope.launch |= request.verb == Verb::Provision;
+    let (seen, held) = tokio::join!(session.desk.look(&service, &request, scope), session.desk.held(&service.name));
+    let seen = seen.map_err(|why| session.fault(why))?;
+    let mut unseen = seen.unseen;
+    let held = held.unwrap_or_else(|why| {
+        unseen.push(format!("Whether somebody holds the service could not be seen: {}", session.fault(why).sentence));
+        None
+    });
+    let course = foresee(&request, &service, &seen.world, now());
+    Ok(Prepared { found, service, request, scope, world: seen.world, course, held, unseen })
+}
+
+/// The release that is meant: all that stands is looked at for it.
+async fn which(session: &Session, service: &Service, of: &Of, verb: &Verb) -> Result<ReleaseId, Fault> {
+    let any = Request::new(service.name.clone(), None, Verb::Finish);
+    let seen = session.desk.look(service, &any, plans::scope(&any.verb, service)).await;
+    let world = seen.map_err(|why| session.fault(why))?.world;
+    let standing = Standing::read(service, &world, now()).map_err(|refusal| Fault::refused(format!("{refusal}.")))?;
+    release::meant(of.release.as_deref(), verb, &standing)
+}
+
+/// A rollback as a call asks for it.
+pub fn rollback() -> Verb {
+    Verb::Rollback { reason: "rolled back by a call".to_owned(), scope: RollbackScope::ToTheEnd }
+}
+
+/// Runs the command.
+pub async fn run(
+    shared: &Shared,
+    from: &From,
+    verb: PlanVerb,
+    of: &Of,
+    wants_policy: bool,
+    terminal: &Terminal,
+) -> Result<u8, Fault> {
+    let session = Session::open(shared, from, Some(&of.service)).await?;
+    let verb = match verb {
+        PlanVerb::Provision => Verb::Provision,
+        PlanVerb::Register => Verb::Register,
+        PlanVerb::Promote => Verb::Promote,
+        PlanVerb::Rollback => rollback(),
+        PlanVerb::Finish => Verb::Finish,
+        PlanVerb::Remove => Verb::Remove,
+    };
+    let prepared = prepare(&session, of, verb, |_| {}).await?;
+    if wants_policy {
+        show_policy(&session, &prepared, terminal)?;
+    } else {
+        show(&prepared, terminal)?;
+    }
+    Ok(code(&prepared.course))
+}
+
+/// Shows what the call would do.
+pub fn show(prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
+    let Prepared { request, course, world, .. } = prepared;
+    if terminal.json {
+        terminal.json(&course::json(request, course, world))?;
+    } else {
+        terminal.say(&course::text(request, course, world))?;
+    }
+    for unseen in &prepared.unseen {
+        terminal.tell(unseen);
+    }
+    if let Some(hold) = &prepared.held {
+        terminal.tell(&format!("{} is held by {} until {}: {}.", request.service, hold.by, hold.until, hold.why));
+    }
+    Ok(())
+}
+
+fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
+    let Prepared { request, service, course, .. } = prepared;
+    let function = session.function_of(&request.verb);
+    let beside = Beside {
+        scope: prepared.scope,
+        lease_table: session.desk.settings().lease_table.as_deref(),
+        topic: prepared.found.notify_topic_arn.as_deref(),
+    };
+    let carries_out = policy::policy(service, course, &beside);
+    let calls = policy::to_call(service, &function);
+    if terminal.json {
+        return terminal.json(&json!({"policy": carries_out, "to_call": calls}));
+    }
+    terminal.tell(&format!("What carries out {}:", course::headline(request)));
+    terminal.say(&format!("{carries_out:#}\n"))?;
+    terminal.tell(&format!("Whoever has {function} do it needs lambda:InvokeFunction on it alone."));
+    Ok(())
+}
+
+/// The exit code of what a call would come to.
+pub fn code(course: &Course) -> u8 {
+    match &course.ending {
+        Ending::Done { .. } => exit::DONE,
+        Ending::Refused(_) => exit::REFUSED,
+        Ending::Failed(_) | Ending::Open => exit::FAILED,
+        Ending::Waits(_) => exit::NOT_YET,
+    }
+}

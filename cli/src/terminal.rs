@@ -1,0 +1,81 @@
+//! Where answers and questions go: answers to the standard output, everything else to the standard error.
+
+use std::io::{BufRead, ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
+
+use anstream::{AutoStream, ColorChoice};
+use serde_json::{Value, json};
+use view::arguments::Color;
+use view::exit::{self, Fault};
+use view::paint::{BAD, paint};
+
+/// A terminal, or what stands for it.
+pub struct Terminal {
+    /// Answers are for scripts.
+    pub json: bool,
+    color: ColorChoice,
+}
+
+impl Terminal {
+    pub fn new(json: bool, color: Color) -> Self {
+        let color = match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self { json, color }
+    }
+
+    /// Answers.
+    pub fn say(&self, text: &str) -> Result<(), Fault> {
+        let mut out = AutoStream::new(stdout(), self.color).lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => Ok(()),
+            // As `head` does when it has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Fault::new(exit::PIPE_CLOSED, "")),
+            Err(error) => Err(Fault::new(exit::FAILED, format!("The output could not be written: {error}."))),
+        }
+    }
+
+    /// Answers in JSON, on one line.
+    pub fn json(&self, value: &Value) -> Result<(), Fault> {
+        self.say(&format!("{value}\n"))
+    }
+
+    /// Says something beside the answer. Whoever does not read it loses nothing.
+    pub fn tell(&self, text: &str) {
+        let mut err = AutoStream::new(stderr(), self.color).lock();
+        let _ = writeln!(err, "{text}");
+    }
+
+    /// Says why it ends.
+    pub fn fault(&self, code: u8, sentence: &str) {
+        if sentence.is_empty() {
+            return;
+        }
+        if self.json {
+            let _ = self.json(&json!({"status": "fault", "code": code, "reason": sentence}));
+        }
+        self.tell(&paint(BAD, sentence));
+    }
+
+    /// Whether the screen can be drawn anew.
+    pub fn is_screen(&self) -> bool {
+        !self.json && stdout().is_terminal()
+    }
+
+    /// Asks for a yes.
+    pub fn agrees(&self, question: &str) -> Result<(), Fault> {
+        if !stdin().is_terminal() || !stderr().is_terminal() {
+            let sentence =
+                "Nothing was changed: there is no terminal to ask at. Say --yes if the plan above is what you want.";
+            return Err(Fault::new(exit::NOT_AGREED, sentence));
+        }
+        let mut err = AutoStream::new(stderr(), self.color).lock();
+        let _ = write!(err, "{question} [y/N] ");
+        let _ = err.flush();
+        let mut answer = String::new();
+        let read = stdin().lock().read_line(&mut answer);
+        let yes = read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
+        if yes { Ok(()) } else { Err(Fault::new(exit::NOT_AGREED, "Nothing was changed.")) }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a call would do, as text and as JSON.
+
+use domain::plan::Step;
+use domain::request::Request;
+use domain::world::World;
+use serde_json::{Value, json};
+
+use crate::foresee::{Course, Ending, Part};
+use crate::paint::{BAD, BOLD, DIM, GOOD, WARN, paint};
+use crate::span;
+use crate::steps::Names;
+
+/// One line of a course.
+struct Line {
+    kind: &'static str,
+    text: String,
+    may_follow: bool,
+}
+
+fn lines(course: &Course, world: &World) -> Vec<Line> {
+    let mut names = Names::of(world);
+    let each = course.parts.iter().map(|part| match part {
+        Part::Step { step, may_follow } => {
+            if let Step::CreateGroup(new) = step {
+                names.learn_new(new);
+            }
+            Line { kind: "step", text: names.step(step), may_follow: *may_follow }
+        }
+        Part::Wait { what, seconds } => {
+            let time = seconds.filter(|seconds| *seconds > 0).map(|seconds| format!(" ({})", span::words(seconds)));
+            Line { kind: "wait", text: format!("wait for {what}{}", time.unwrap_or_default()), may_follow: false }
+        }
+        Part::Check { release, checks } => {
+            let text = format!("have {release} examined by {}", checks.join(" and "));
+            Line { kind: "check", text, may_follow: false }
+        }
+    });
+    each.collect()
+}
+
+/// What it comes to: a word for scripts, and a sentence.
+#[must_use]
+pub fn ending(course: &Course) -> (&'static str, String) {
+    match &course.ending {
+        Ending::Done { headline, nothing_to_do: true } => {
+            ("nothing_to_do", format!("Nothing is to be done: {headline}."))
+        }
+        Ending::Done { headline, .. } => ("done", format!("Then {headline}.")),
+        Ending::Refused(refusal) => ("refused", format!("{refusal}.")),
+        Ending::Failed(failure) => ("failed", format!("{failure}.")),
+        Ending::Waits(wait) => ("waiting", format!("It would wait for {wait}.")),
+        Ending::Open => ("open", "What follows cannot be said from here.".to_owned()),
+    }
+}
+
+/// The course as people read it.
+#[must_use]
+pub fn text(request: &Request, course: &Course, world: &World) -> String {
+    let mut text = format!("{}\n", paint(BOLD, headline(request)));
+    for (number, line) in lines(course, world).iter().enumerate() {
+        let follows = if line.may_follow { paint(DIM, " (the rest goes on without it)") } else { String::new() };
+        let words = if line.kind == "wait" { paint(WARN, &line.text) } else { line.text.clone() };
+        text.push_str(&format!("{:>4}. {words}{follows}\n", number + 1));
+    }
+    let style = match &course.ending {
+        Ending::Done { .. } => GOOD,
+        Ending::Refused(_) | Ending::Failed(_) => BAD,
+        Ending::Waits(_) | Ending::Open => WARN,
+    };
+    text.push_str(&format!("  {}\n", paint(style, ending(course).1)));
+    text
+}
+
+/// `promote r2 of mobile-web`.
+#[must_use]
+pub fn headline(request: &Request) -> String {
+    let release = request.release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
+    format!("{}{release} of {}", request.verb, request.service)
+}
+
+/// The course for scripts.
+#[must_use]
+pub fn json(request: &Request, course: &Course, world: &World) -> Value {
+    let steps: Vec<Value> = lines(course, world)
+        .iter()
+        .map(|line| json!({"kind": line.kind, "what": line.text, "may_follow": line.may_follow}))
+        .collect();
+    let (end, sentence) = ending(course);
+    json!({
+        "service": request.service, "release": request.release, "verb": request.verb.as_str(),
+        "steps": steps, "end": end, "sentence": sentence,
+    })
+}

@@ -1,0 +1,236 @@
+//! The smallest IAM policy for exactly what a plan does: its looks, its steps on their resources, the lease and the notice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::config::{ReadyWhen, Service};
+use domain::plan::{Launch, Step};
+use domain::world::Scope;
+use serde_json::{Value, json};
+
+use crate::foresee::{Course, Part, group_arn};
+
+/// What of the policy is not in the plan.
+pub struct Beside<'a> {
+    /// How much of the world the verb looks at.
+    pub scope: Scope,
+    /// The table of the leases.
+    pub lease_table: Option<&'a str>,
+    /// Where notices go.
+    pub topic: Option<&'a str>,
+}
+
+/// Partition, region and account, as the listener's ARN has them.
+struct Place<'a> {
+    partition: &'a str,
+    region: &'a str,
+    account: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(service: &'a Service) -> Self {
+        let mut parts = service.listener_arn.as_str().split(':');
+        let mut next = |skipped: usize| parts.nth(skipped).unwrap_or("*");
+        Self { partition: next(1), region: next(1), account: next(0) }
+    }
+
+    fn arn(&self, service: &str, resource: impl std::fmt::Display) -> String {
+        let Self { partition, region, account } = self;
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+
+    fn global(&self, service: &str, resource: impl std::fmt::Display) -> String {
+        format!("arn:{}:{service}:::{resource}", self.partition)
+    }
+}
+
+/// Actions and the resources they are on.
+#[derive(Default)]
+struct Needs {
+    by_action: BTreeMap<String, BTreeSet<String>>,
+    passes_role: bool,
+}
+
+impl Needs {
+    fn add(&mut self, action: &str, resource: impl Into<String>) {
+        self.by_action.entry(action.to_owned()).or_default().insert(resource.into());
+    }
+}
+
+/// The policy.
+#[must_use]
+pub fn policy(service: &Service, course: &Course, beside: &Beside<'_>) -> Value {
+    let place = Place::of(service);
+    let mut needs = Needs::default();
+    looks(&mut needs, service, beside.scope, &place);
+    if let Some(table) = beside.lease_table {
+        needs.add("dynamodb:UpdateItem", place.arn("dynamodb", format_args!("table/{table}")));
+    }
+    if let Some(topic) = beside.topic {
+        needs.add("sns:Publish", topic);
+        needs.add("events:PutEvents", place.arn("events", "event-bus/default"));
+    }
+    for part in &course.parts {
+        match part {
+            Part::Step { step, .. } => needs_of(&mut needs, service, step, &place, beside),
+            Part::Check { checks, .. } => {
+                for check in checks.iter().filter(|check| !check.starts_with("GET ")) {
+                    needs.add("lambda:InvokeFunction", place.arn("lambda", format_args!("function:{check}")));
+                }
+            }
+            Part::Wait { .. } => {}
+        }
+    }
+    // Actions on the same resources stand together.
+    let mut together: BTreeMap<BTreeSet<String>, Vec<String>> = BTreeMap::new();
+    for (action, resources) in needs.by_action {
+        together.entry(resources).or_default().push(action);
+    }
+    let mut statements: Vec<Value> = together
+        .into_iter()
+        .map(|(resources, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}))
+        .collect();
+    if needs.passes_role {
+        statements.push(json!({
+            "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": [format!("arn:{}:iam::{}:role/*", place.partition, place.account)],
+            "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+        }));
+    }
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// What a person needs who has the function do it.
+#[must_use]
+pub fn to_call(service: &Service, function: &str) -> Value {
+    let resource = Place::of(service).arn("lambda", format_args!("function:{function}"));
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": [resource]},
+    ]})
+}
+
+/// AWS knows no resource for most looks.
+fn looks(needs: &mut Needs, service: &Service, scope: Scope, place: &Place<'_>) {
+    let Scope { own_group, every_group, group_details, listener, readiness, addresses, launch, alarms } = scope;
+    let elb = |needs: &mut Needs, what: &str| needs.add(&format!("elasticloadbalancing:Describe{what}"), "*");
+    needs.add("ec2:DescribeInstances", "*");
+    elb(needs, "Rules");
+    elb(needs, "Tags");
+    elb(needs, "TargetHealth");
+    if own_group || every_group || group_details {
+        elb(needs, "TargetGroups");
+    }
+    if listener || launch {
+        elb(needs, "Listeners");
+        elb(needs, "LoadBalancers");
+    }
+    if readiness {
+        match service.ready_when {
+            ReadyWhen::Running => {}
+            ReadyWhen::StatusOk => needs.add("ec2:DescribeInstanceStatus", "*"),
+            ReadyWhen::SsmOnline => needs.add("ssm:DescribeInstanceInformation", "*"),
+        }
+    }
+    if addresses && !service.elastic_ips.is_empty() {
+        needs.add("ec2:DescribeAddresses", "*");
+    }
+    if launch {
+        needs.add("ec2:DescribeImages", "*");
+        needs.add("ec2:DescribeSubnets", "*");
+        if let domain::config::Ami::Ssm(name) = &service.ami {
+            needs.add("ssm:GetParameter", parameter(place, name));
+        }
+        if let Some(domain::config::UserData::Ssm(name)) = &service.user_data {
+            needs.add("ssm:GetParameter", parameter(place, name));
+        }
+    }
+    if alarms && !service.alarms.is_empty() {
+        needs.add("cloudwatch:DescribeAlarms", "*");
+    }
+    if let Some(dns) = &service.dns {
+        needs
+            .add("route53:ListResourceRecordSets", place.global("route53", format_args!("hostedzone/{}", dns.zone_id)));
+    }
+}
+
+fn parameter(place: &Place<'_>, name: &str) -> String {
+    place.arn("ssm", format_args!("parameter/{}", name.trim_start_matches('/')))
+}
+
+fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>, beside: &Beside<'_>) {
+    let rule_tags = "elasticloadbalancing:AddTags";
+    let listener_rules = || service.listener_arn.as_str().replace(":listener/", ":listener-rule/") + "/*";
+    // What a plan is about to make has no id yet.
+    let instance = |id: &domain::id::InstanceId| {
+        let id = if id.as_str().starts_with("new-server-") { "*" } else { id.as_str() };
+        place.arn("ec2", format_args!("instance/{id}"))
+    };
+    let real = |rule: &domain::id::RuleArn| {
+        if rule.as_str().contains("/new-") { listener_rules() } else { rule.to_string() }
+    };
+    match step {
+        Step::Launch(launch) => needs_of_launch(needs, launch, place),
+        Step::AssociateAddress { instance: id, address } => {
+            needs.add("ec2:AssociateAddress", instance(id));
+            needs.add("ec2:AssociateAddress", place.arn("ec2", format_args!("elastic-ip/{address}")));
+        }
+        Step::CreateGroup(new) => {
+            let arn = group_arn(service, &new.name).to_string();
+            for action in ["AddTags", "CreateTargetGroup", "ModifyTargetGroupAttributes"] {
+                needs.add(&format!("elasticloadbalancing:{action}"), arn.clone());
+            }
+        }
+        Step::RegisterTargets { group, .. } => needs.add("elasticloadbalancing:RegisterTargets", group.as_str()),
+        Step::DeregisterTargets { group, .. } => needs.add("elasticloadbalancing:DeregisterTargets", group.as_str()),
+        Step::DeleteGroup { group } => needs.add("elasticloadbalancing:DeleteTargetGroup", group.as_str()),
+        Step::CreateRule(new) => {
+            needs.add("elasticloadbalancing:CreateRule", new.listener.as_str());
+            needs.add(rule_tags, listener_rules());
+        }
+        Step::ModifyRule { rule, .. } | Step::ModifyConditions { rule, .. } => {
+            needs.add("elasticloadbalancing:ModifyRule", real(rule));
+        }
+        Step::MoveRule { rule, .. } => needs.add("elasticloadbalancing:SetRulePriorities", real(rule)),
+        Step::DeleteRule { rule, .. } => needs.add("elasticloadbalancing:DeleteRule", real(rule)),
+        Step::TagInstances { instances, .. } => {
+            for id in instances {
+                needs.add("ec2:CreateTags", instance(id));
+            }
+        }
+        Step::TagGroup { group, .. } => needs.add(rule_tags, group.as_str()),
+        Step::TagRule { rule, .. } => needs.add(rule_tags, real(rule)),
+        Step::Terminate { instances } => {
+            for id in instances {
+                needs.add("ec2:TerminateInstances", instance(id));
+            }
+        }
+        Step::ChangeName { zone, .. } => {
+            needs.add("route53:ChangeResourceRecordSets", place.global("route53", format_args!("hostedzone/{zone}")));
+        }
+        Step::RememberTold { .. } => {
+            if let Some(table) = beside.lease_table {
+                needs.add("dynamodb:UpdateItem", place.arn("dynamodb", format_args!("table/{table}")));
+            }
+        }
+        // A look, and the notice that every call may send.
+        Step::ReadBack { .. } | Step::Tell(_) => {}
+    }
+}
+
+fn needs_of_launch(needs: &mut Needs, launch: &Launch, place: &Place<'_>) {
+    let own = |what: &str| place.arn("ec2", what);
+    let (subnet, image) = (format!("subnet/{}", launch.subnet), format!("image/{}", launch.image));
+    for made in ["instance/*", "volume/*", "network-interface/*", subnet.as_str()] {
+        needs.add("ec2:RunInstances", own(made));
+    }
+    // An image is nobody's account's.
+    needs.add("ec2:RunInstances", format!("arn:{}:ec2:{}::{image}", place.partition, place.region));
+    for group in &launch.security_groups {
+        needs.add("ec2:RunInstances", own(&format!("security-group/{group}")));
+    }
+    if let Some(key) = &launch.key_name {
+        needs.add("ec2:RunInstances", own(&format!("key-pair/{key}")));
+    }
+    for tagged in ["instance/*", "volume/*"] {
+        needs.add("ec2:CreateTags", own(tagged));
+    }
+    needs.passes_role |= launch.iam_instance_profile.is_some();
+}

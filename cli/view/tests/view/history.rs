@@ -1,0 +1,39 @@
+//! What was done.
+
+use domain::time::Time;
+use serde_json::{Value, json};
+use view::history::{self, Approval};
+
+use crate::plain;
+use crate::world::now;
+
+fn line(after: i64, release: &str, action: &str, more: Value) -> (Time, String) {
+    let mut line = json!({"message": "end", "service": "mobile-web", "release": release, "action": action});
+    line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    (now() + after, line.to_string())
+}
+
+#[test]
+fn a_release_is_told_step_by_step_with_how_long_each_took() {
+    let waits = json!({"status": "waiting", "wait_for": "servers of r2"});
+    let lines = [
+        line(0, "r1", "promote", json!({"status": "done", "reason": "release r1 is product"})),
+        line(10, "r2", "provision", waits.clone()),
+        line(40, "r2", "provision", waits),
+        line(95, "r2", "provision", json!({"status": "done", "reason": "r2 has 2 servers", "Duration": 101.4})),
+        line(100, "r2", "promote", json!({"status": "refused", "reason": "alarm x is red"})),
+        line(160, "r2", "promote", json!({"status": "done", "reason": "release r2 is product"})),
+        line(170, "r2", "promote", json!({"status": "done", "reason": "a duplicate"})),
+        (now(), "no JSON".to_owned()),
+        (
+            now(),
+            json!({"message": "end", "service": "another", "release": "x", "action": "promote", "status": "done"})
+                .to_string(),
+        ),
+    ];
+    let mut stories = history::read("mobile-web", &lines);
+    let by = Some("arn:aws:sts::123456789012:assumed-role/QA/alice");
+    stories[0].approvals = vec![Approval::new("ShipIt", "Succeeded", by, Some(now() + 150))];
+    insta::assert_snapshot!(plain(&history::text("mobile-web", &stories)), @"");
+    assert!(history::text("mobile-web", &[]).contains("Nothing was done"));
+}

@@ -1,0 +1,56 @@
+//! What stands.
+
+use domain::refusal::Hold;
+use domain::tags;
+use domain::world::{Alarm, World};
+use view::status::{self, Status};
+
+use crate::plain;
+use crate::world::{add, found, found_with, now, sicken, tag, world};
+
+fn shown(status: &Status) -> String {
+    plain(&status::text(status))
+}
+
+#[test]
+fn everything_is_well() {
+    let (found, service) = found();
+    let status = status::read(&found, &service, &world(&service), None, now());
+    insta::assert_snapshot!(plain(&status::heading(&service)) + &shown(&status), @"");
+}
+
+#[test]
+fn what_is_not_well_is_said_with_its_reasons() {
+    let (found, service) = found_with(|config| {
+        config["retired_ttl_seconds"] = 86_400.into();
+        config["alarms"] = serde_json::json!(["mobile-5xx"]);
+    });
+    let mut world = world(&service);
+    sicken(&mut world, "r1");
+    add(&mut world, &service, "r0", tags::Role::Rejected);
+    tag(&mut world, "r0", tags::REASON, "check smoke: no answer");
+    let red = Alarm::Red { since: now() + -60, reason: "Threshold Crossed".to_owned() };
+    world.alarms.insert("mobile-5xx".to_owned(), red);
+    let hold = Hold { by: "alice".to_owned(), why: "the database moves".to_owned(), until: now() + 7200 };
+    let status = status::read(&found, &service, &world, Some(&hold), now());
+    insta::assert_snapshot!(shown(&status), @"");
+}
+
+#[test]
+fn nothing_is_there_yet() {
+    let (found, service) = found();
+    let status = status::read(&found, &service, &World::default(), None, now());
+    assert_eq!(shown(&status), "  Nothing of it is there yet.\n");
+}
+
+#[test]
+fn scripts_get_every_field() {
+    let (found, service) = found();
+    let status = status::read(&found, &service, &world(&service), None, now());
+    let json = serde_json::to_value(&status).unwrap();
+    assert_eq!(json["releases"][0]["release"], "r2");
+    assert_eq!(json["releases"][0]["percent"], 100);
+    assert_eq!(json["rollback"]["ready"], true);
+    assert_eq!(json["costs"]["servers"], 6);
+    assert_eq!(json["held"], serde_json::Value::Null);
+}

@@ -1,0 +1,54 @@
+//! A config against the account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::id::{ImageId, ListenerArn, SubnetId};
+use domain::world::{Image, LaunchFacts, Listener, Subnet};
+use view::validate::{self, Finding};
+
+use crate::plain;
+use crate::world::{LISTENER, found, found_with, world};
+
+fn sentences(findings: &[Finding]) -> String {
+    plain(&validate::text("mobile-web", findings))
+}
+
+#[test]
+fn what_serves_well_has_no_findings() {
+    let (_, service) = found();
+    let world = world(&service);
+    let limits = BTreeMap::from([("rules-per-application-load-balancer".to_owned(), 100)]);
+    assert_eq!(validate::rules(&service, &world), vec![]);
+    assert_eq!(validate::room(&service, &world, 100, &limits), None, "both of its rules are among them");
+    assert_eq!(validate::place(&service, "eu-west-1"), None);
+    assert_eq!(sentences(&[]), "mobile-web: good\n");
+}
+
+#[test]
+fn each_fault_is_found() {
+    let (_, service) = found_with(|config| config["alarms"] = serde_json::json!(["mobile-5xx"]));
+    let mut world = world(&service);
+    world.rules[0].tags.insert("aws:cloudformation:stack-name".to_owned(), "web".to_owned());
+    world.rules[1].tags.clear();
+    world.listener = Some(Listener {
+        arn: ListenerArn::new(LISTENER),
+        protocol: "HTTP".to_owned(),
+        port: 80,
+        dns_name: "web.elb".to_owned(),
+        vpc: "vpc-1".to_owned(),
+        zones: BTreeSet::from(["eu-west-1a".to_owned()]),
+    });
+    let subnet = |zone: &str| Subnet { vpc: "vpc-1".to_owned(), zone: zone.to_owned() };
+    world.launch = Some(LaunchFacts {
+        subnets: BTreeMap::from([(SubnetId::new("subnet-0c"), subnet("eu-west-1c"))]),
+        image: Ok(Image { id: ImageId::new("ami-0123"), root_device: "/dev/xvda".to_owned() }),
+        user_data: Err("there is no parameter /x".to_owned()),
+    });
+    let mut findings: Vec<Finding> = validate::place(&service, "us-east-1").into_iter().collect();
+    findings.extend(validate::launch(&service, &world));
+    findings.extend(validate::alarms(&service, &world));
+    findings.extend(validate::rules(&service, &world));
+    let limits = BTreeMap::from([("rules-per-application-load-balancer".to_owned(), 100)]);
+    findings.extend(validate::room(&service, &world, 100, &limits));
+    insta::assert_snapshot!(sentences(&findings), @"");
+}

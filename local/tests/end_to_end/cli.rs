@@ -1,0 +1,247 @@
+//! The command-line tool, its real binary: what people see, what it changes, and each way in which it cannot go on.
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use gateway::{Rule, What};
+use local::Stack;
+use local::standing::Tagged;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::stage::{
+    SERVICE, Service, ask, done, look, pre_product, product, reason, says, served, stack, status, unchanged_since,
+};
+
+/// Nothing that is run here takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The tool: where `make build` leaves it beside the functions, unless POINTSMAN_CLI says where it is.
+fn path(stack: &Stack) -> PathBuf {
+    let beside = || stack.options().bootstraps.join("pointsman/bootstrap");
+    let path = std::env::var_os("POINTSMAN_CLI").map_or_else(beside, PathBuf::from);
+    assert!(path.exists(), "{} is not there: make build makes it", path.display());
+    path
+}
+
+fn command(stack: &Stack, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path(stack));
+    command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    command.envs([
+        ("AWS_ENDPOINT_URL", stack.gateway().url()),
+        ("AWS_REGION", local::account::REGION),
+        ("AWS_ACCESS_KEY_ID", "TERMINAL"),
+        ("AWS_SECRET_ACCESS_KEY", "stand-in"),
+        // No files of whoever runs the test.
+        ("HOME", "/nonexistent"),
+        ("PATH", "/usr/bin:/bin"),
+    ]);
+    command
+}
+
+/// What a run said, and how it ended.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// It ended with this code and said these words, to whichever output.
+    fn ended(&self, code: i32, words: &[&str]) {
+        let all = format!("{}{}", self.out, self.err);
+        assert_eq!(self.code, code, "{all}");
+        says(&all, words);
+        assert!(!all.contains('\u{1b}'), "no colours where there is no terminal: {all}");
+        assert!(!all.contains("panicked"), "{all}");
+    }
+
+    fn json(&self) -> Value {
+        let last = self.out.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
+async fn run_command(mut command: Command) -> Said {
+    Said::of(tokio::time::timeout(PATIENCE, command.output()).await.expect("the tool hangs").unwrap())
+}
+
+async fn run(stack: &Stack, arguments: &[&str]) -> Said {
+    run_command(command(stack, arguments)).await
+}
+
+#[tokio::test]
+async fn a_release_goes_there_and_back_by_hand() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    pre_product(&stack, SERVICE, "r2").await;
+
+    let before = stack.gateway().record().mark();
+    run(&stack, &["status", SERVICE])
+        .await
+        .ended(0, &[SERVICE, "product", "r1", "pre-product", "r2", "nothing to go back to"]);
+    run(&stack, &["plan", "promote", SERVICE]).await.ended(0, &["promote r2 of mobile-web", "r2 100 %"]);
+    unchanged_since(&stack, before);
+
+    let promoted = run(&stack, &["promote", SERVICE, "--yes"]).await;
+    promoted.ended(0, &["promote r2 of mobile-web", "r2 100 %", "done:"]);
+    assert_eq!(served(&stack, SERVICE).await, ["r2"]);
+    run(&stack, &["promote", SERVICE, "r2", "--yes"]).await.ended(0, &["Nothing is to be done"]);
+    let status = run(&stack, &["status", SERVICE, "--json"]).await.json();
+    assert_eq!(status["rollback"], json!({"to": "r1", "ready": true, "seconds": null}), "{status:#}");
+
+    run(&stack, &["rollback", SERVICE, "--yes"]).await.ended(0, &["r1 100 %", "terminate", "done:"]);
+    assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+    let history = run(&stack, &["history", SERVICE, "--json"]).await.json();
+    let r2 = history.as_array().unwrap().iter().find(|story| story["release"] == "r2").unwrap().clone();
+    let steps: Vec<&str> =
+        r2["steps"].as_array().unwrap().iter().map(|step| step["action"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["provision", "register", "promote", "rollback"], "{r2:#}");
+}
+
+#[tokio::test]
+async fn nothing_is_changed_without_a_yes() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    pre_product(&stack, SERVICE, "r2").await;
+    let before = stack.gateway().record().mark();
+    run(&stack, &["promote", SERVICE]).await.ended(4, &["r2 100 %", "no terminal", "--yes"]);
+    run(&stack, &["promote", SERVICE, "r1", "--yes"]).await.ended(0, &["Nothing is to be done"]);
+    run(&stack, &["rollback", SERVICE, "r1", "--yes"]).await.ended(3, &["cannot be rolled back"]);
+    unchanged_since(&stack, before);
+    assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+}
+
+#[tokio::test]
+async fn who_holds_a_service_keeps_everybody_out() {
+    let stack = stack().await;
+    pre_product(&stack, SERVICE, "r1").await;
+    run(&stack, &["hold", SERVICE, "--reason", "the database moves", "--for", "2h"])
+        .await
+        .ended(0, &["held by", "2 h"]);
+
+    let before = stack.gateway().record().mark();
+    let answer = stack.call("promote", &ask(SERVICE, "r1")).await.unwrap();
+    assert_eq!(status(&answer), "waiting", "{answer:#}");
+    says(reason(&answer), &["the database moves", "held until"]);
+    run(&stack, &["promote", SERVICE, "--yes"]).await.ended(6, &["is held by", "the database moves"]);
+    run(&stack, &["status", SERVICE]).await.ended(0, &["held by", "the database moves"]);
+    unchanged_since(&stack, before);
+
+    run(&stack, &["release-hold", SERVICE]).await.ended(0, &["held no longer", "the database moves"]);
+    run(&stack, &["release-hold", SERVICE]).await.ended(0, &["was not held"]);
+    done(&stack, "promote", &ask(SERVICE, "r1")).await;
+    assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+}
+
+#[tokio::test]
+async fn each_way_of_not_reaching_the_service_has_its_sentence() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r10").await;
+    pre_product(&stack, SERVICE, "r11").await;
+    let before = stack.gateway().record().mark();
+    for (arguments, code, words) in [
+        (&["status", "nobody"][..], 3, &["nobody is not configured", SERVICE][..]),
+        (&["promote", SERVICE, "x9", "--yes"], 3, &["no release x9", "r10, r11"]),
+        (&["promote", SERVICE, "r1", "--yes"], 3, &["2 releases", "r10, r11"]),
+        (&["status", SERVICE, "--prefix", "other"], 5, &["no function other-teardown", "--prefix"]),
+        (&["status", SERVICE, "--profile", "nobody"], 5, &["no profile nobody"]),
+        (&["status", "Not A Name"], 2, &["is not a service name"]),
+        (&["explode"], 2, &["unrecognized subcommand"]),
+    ] {
+        run(&stack, arguments).await.ended(code, words);
+    }
+    let mut nobody = command(&stack, &["status", SERVICE]);
+    nobody.env_remove("AWS_ACCESS_KEY_ID");
+    run_command(nobody).await.ended(5, &["no credentials", "AWS_ACCESS_KEY_ID"]);
+    let mut nowhere = command(&stack, &["status", SERVICE]);
+    nowhere.env_remove("AWS_REGION");
+    run_command(nowhere).await.ended(5, &["Which region?"]);
+    let mut unreached = command(&stack, &["status", SERVICE]);
+    unreached.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    run_command(unreached).await.ended(5, &["could not be reached"]);
+    let expired = What::error(400, "ExpiredToken", "The security token included in the request is expired");
+    stack.gateway().faults().add(Rule::new(expired).caller("TERMINAL"));
+    run(&stack, &["status", SERVICE]).await.ended(5, &["has expired"]);
+    unchanged_since(&stack, before);
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_ends_it_quietly() {
+    let stack = stack().await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = command(&stack, &["completions", "bash"]);
+    command.stdout(writer).stderr(Stdio::piped());
+    let said =
+        Said::of(tokio::time::timeout(PATIENCE, command.spawn().unwrap().wait_with_output()).await.unwrap().unwrap());
+    assert_eq!((said.code, said.err.as_str()), (141, ""));
+}
+
+#[tokio::test]
+async fn ctrl_c_while_it_waits_says_what_goes_on() {
+    let stack = stack().await;
+    let service = Service::with(&stack, "slow", 2, |config| {
+        config["traffic"] = json!({"steps": [10], "step_seconds": 600});
+    })
+    .await;
+    service.pre_product("r1").await;
+    service.done("promote", "r1").await;
+    service.pre_product("r2").await;
+    let mut command = command(&stack, &["promote", "slow", "--yes"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    let waits = async {
+        while !said.contains("waiting for") {
+            said += &lines.next_line().await.unwrap().expect("it ended before it waited");
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits).await.expect("it says nothing while it waits");
+    let pid = child.id().unwrap().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("Ctrl-C does not end it").unwrap();
+    let mut last = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        last += &line;
+    }
+    assert_eq!(ended.code(), Some(130), "{last}");
+    says(&last, &["goes on", "Promote again to go on"]);
+    assert_eq!(service.weights("product").await, [("r1".to_owned(), 90), ("r2".to_owned(), 10)]);
+}
+
+#[tokio::test]
+async fn a_config_is_looked_at_by_itself_and_in_its_account() {
+    let stack = stack().await;
+    let good = Service::new(&stack, "good", 3).await;
+    run(&stack, &["validate", &good.name]).await.ended(0, &["good: good"]);
+    let bad = Service::with(&stack, "bad", 4, |config| {
+        config["alarms"] = json!(["not-there"]);
+        config["subnets"] = json!(["subnet-0123456789abcdef0"]);
+    })
+    .await;
+    run(&stack, &["validate", &bad.name])
+        .await
+        .ended(3, &["2 faults", "no alarm not-there", "subnet-0123456789abcdef0 does not exist"]);
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"port": 0, "what": 1}"#).unwrap();
+    let config = ["validate", SERVICE, "--offline", "--config", file.path().to_str().unwrap()];
+    run(&stack, &config).await.ended(3, &["port", "what", "listener_arn"]);
+
+    product(&stack, SERVICE, "r1").await;
+    let rule = look(&stack).await.rules.into_iter().find(|rule| rule.tag("rule") == "product").unwrap();
+    let written = run(&stack, &["init", "adopted", "--rule", &rule.arn]).await;
+    written.ended(0, &["\"listener_arn\"", "adopted"]);
+    std::fs::write(file.path(), &written.out).unwrap();
+    let config = ["validate", "adopted", "--offline", "--config", file.path().to_str().unwrap()];
+    run(&stack, &config).await.ended(0, &["adopted: good"]);
+}

@@ -1,0 +1,176 @@
+//! What only a person asks for: the account's limits, and what serves behind a rule that is not ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::id::{GroupArn, ListenerArn, RuleArn};
+use domain::world::{Rule, Weighted};
+
+use super::{Desk, Hindrance};
+use crate::errors::{AwsError, sdk_error};
+use crate::observe::rules;
+
+/// The account's limits by ELB's names: `rules-per-application-load-balancer`, `target-groups` …
+pub type Limits = BTreeMap<String, u64>;
+
+/// What serves behind a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Its listener.
+    pub listener: ListenerArn,
+    /// The rule.
+    pub rule: Rule,
+    /// The group it forwards to.
+    pub group: GroupArn,
+    /// `HTTP` or `HTTPS`.
+    pub protocol: String,
+    /// The targets' port.
+    pub port: u16,
+    /// Path, interval, timeout, healthy and unhealthy threshold, matcher.
+    pub health_check: (String, u32, u32, u32, u32, String),
+    /// Its instances.
+    pub servers: Vec<Server>,
+}
+
+/// An instance as somebody else launched it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its id.
+    pub id: String,
+    /// Its AMI.
+    pub ami: String,
+    /// As `t3.small`.
+    pub instance_type: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// Ids.
+    pub security_groups: Vec<String>,
+    /// The ARN of its instance profile.
+    pub profile: Option<String>,
+    /// Its key pair.
+    pub key_name: Option<String>,
+}
+
+impl Desk {
+    /// What the account may have of the load balancers' things.
+    ///
+    /// # Errors
+    /// Where it cannot be asked for.
+    pub async fn limits(&self) -> Result<Limits, Hindrance> {
+        let action = "elasticloadbalancing:DescribeAccountLimits";
+        let answer = self.clients.elb.describe_account_limits().page_size(400).send().await;
+        let answer = answer.map_err(|error| sdk_error(action, "", &error))?;
+        let limit = |limit: &aws_sdk_elasticloadbalancingv2::types::Limit| {
+            Some((limit.name()?.to_owned(), limit.max()?.parse().ok()?))
+        };
+        Ok(answer.limits().iter().filter_map(limit).collect())
+    }
+
+    /// All rules of a listener, without their tags.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub async fn rules(&self, listener: &ListenerArn) -> Result<Vec<Rule>, Hindrance> {
+        Ok(rules::of_listener(&self.clients, listener).await?)
+    }
+
+    /// What serves behind a rule.
+    ///
+    /// # Errors
+    /// Where something of it cannot be read, or it does not forward to one group of instances.
+    pub async fn behind(&self, rule: &str) -> Result<Standing, Hindrance> {
+        let listener = listener_of(rule).ok_or_else(|| {
+            Hindrance::Other(format!(
+                "{rule} is not the ARN of a listener's rule: it looks like arn:aws:elasticloadbalancing:…:listener-rule/app/…"
+            ))
+        })?;
+        let arn = RuleArn::new(rule);
+        let found = self.rules(&listener).await?.into_iter().find(|found| found.arn == arn);
+        let found =
+            found.ok_or_else(|| Hindrance::Other(format!("there is no rule {rule} on the listener {listener}")))?;
+        let group = match &found.action {
+            domain::world::Action::Forward(forward) => match forward.as_slice() {
+                [Weighted { group, .. }] => group.clone(),
+                several => {
+                    return Err(Hindrance::Other(format!(
+                        "the rule forwards to {} target groups: make it forward to one, then run this again",
+                        several.len()
+                    )));
+                }
+            },
+            domain::world::Action::Other(kind) => {
+                return Err(Hindrance::Other(format!("the rule does not forward: its action is {kind}")));
+            }
+        };
+        let (details, instances) = tokio::join!(self.group(&group), self.targets(&group));
+        let (details, instances) = (details?, instances?);
+        let servers = if instances.is_empty() { Vec::new() } else { self.servers(instances).await? };
+        let number = |value: Option<i32>| value.and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
+        let matcher = details.matcher().and_then(|matcher| matcher.http_code()).unwrap_or("200");
+        Ok(Standing {
+            listener,
+            rule: found,
+            group,
+            protocol: details.protocol().map(|protocol| protocol.as_str().to_owned()).unwrap_or_default(),
+            port: details.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
+            health_check: (
+                details.health_check_path().unwrap_or("/").to_owned(),
+                number(details.health_check_interval_seconds()),
+                number(details.health_check_timeout_seconds()),
+                number(details.healthy_threshold_count()),
+                number(details.unhealthy_threshold_count()),
+                matcher.to_owned(),
+            ),
+            servers,
+        })
+    }
+
+    async fn group(&self, group: &GroupArn) -> Result<aws_sdk_elasticloadbalancingv2::types::TargetGroup, AwsError> {
+        let action = "elasticloadbalancing:DescribeTargetGroups";
+        let answer = self.clients.elb.describe_target_groups().target_group_arns(group.as_str()).send().await;
+        let answer = answer.map_err(|error| sdk_error(action, group.as_str(), &error))?;
+        let first = answer.target_groups.and_then(|groups| groups.into_iter().next());
+        first.ok_or_else(|| AwsError::incomplete(action, group.as_str(), "such target group"))
+    }
+
+    async fn targets(&self, group: &GroupArn) -> Result<BTreeSet<String>, AwsError> {
+        let action = "elasticloadbalancing:DescribeTargetHealth";
+        let answer = self.clients.elb.describe_target_health().target_group_arn(group.as_str()).send().await;
+        let answer = answer.map_err(|error| sdk_error(action, group.as_str(), &error))?;
+        let targets = answer.target_health_descriptions().iter().filter_map(|health| health.target());
+        Ok(targets.filter_map(|target| target.id()).map(str::to_owned).collect())
+    }
+
+    async fn servers(&self, ids: BTreeSet<String>) -> Result<Vec<Server>, AwsError> {
+        let action = "ec2:DescribeInstances";
+        let named = ids.iter().cloned().collect::<Vec<_>>().join(", ");
+        let answer =
+            self.clients.ec2.describe_instances().set_instance_ids(Some(ids.into_iter().collect())).send().await;
+        let answer = answer.map_err(|error| sdk_error(action, named, &error))?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let servers = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+        let mut servers: Vec<Server> = servers
+            .map(|instance| Server {
+                id: text(instance.instance_id()),
+                ami: text(instance.image_id()),
+                instance_type: instance.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+                subnet: text(instance.subnet_id()),
+                security_groups: instance
+                    .security_groups()
+                    .iter()
+                    .filter_map(|group| group.group_id().map(str::to_owned))
+                    .collect(),
+                profile: instance.iam_instance_profile().and_then(|profile| profile.arn()).map(str::to_owned),
+                key_name: instance.key_name().map(str::to_owned),
+            })
+            .collect();
+        servers.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(servers)
+    }
+}
+
+/// `…:listener/app/web/1/2` of the rule `…:listener-rule/app/web/1/2/3`.
+fn listener_of(rule: &str) -> Option<ListenerArn> {
+    let (before, path) = rule.split_once(":listener-rule/")?;
+    let (listener, _) = path.rsplit_once('/')?;
+    Some(ListenerArn::new(format!("{before}:listener/{listener}")))
+}

@@ -1,0 +1,91 @@
+//! Holds: a person keeps everybody from changing a service for a while, by three attributes of its lease's item.
+//!
+//! Who takes the lease asks for them in the same write, so a hold costs no call more.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValue;
+use domain::id::ServiceName;
+use domain::refusal::Hold;
+use domain::time::Time;
+
+use crate::clients::Clients;
+use crate::deadline::now;
+use crate::errors::{AwsError, sdk_error};
+use crate::lease::{CLOCKS_APART_SECONDS, Item, REMEMBERED_SECONDS, UPDATE, number, text};
+
+/// Reads an item's hold, if it stands at this time.
+pub(crate) fn read(item: &Item, time: Time) -> Option<Hold> {
+    let words = |key: &str| item.get(key).and_then(|value| value.as_s().ok()).cloned();
+    let until = Time::from_seconds(item.get("held_until")?.as_n().ok()?.parse().ok()?);
+    let hold = Hold {
+        by: words("held_by").unwrap_or_else(|| "somebody".to_owned()),
+        why: words("held_for").unwrap_or_else(|| "no reason was given".to_owned()),
+        until,
+    };
+    (until > time).then_some(hold)
+}
+
+/// Holds a service, or holds it for longer; not while a call changes it: `false` then.
+pub(crate) async fn hold(clients: &Clients, table: &str, service: &ServiceName, hold: &Hold) -> Result<bool, AwsError> {
+    let answer = clients
+        .dynamodb
+        .update_item()
+        .table_name(table)
+        .key("service", text(service.as_str()))
+        // The table's TTL takes the whole item, so it is to outlive the hold.
+        .update_expression(
+            "SET held_by = :by, held_for = :why, held_until = :until, expires_at = :ends REMOVE #owner ADD fence :one",
+        )
+        .condition_expression("attribute_not_exists(#owner) OR expires_at < :over")
+        .expression_attribute_names("#owner", "owner")
+        .expression_attribute_values(":by", text(&hold.by))
+        .expression_attribute_values(":why", text(&hold.why))
+        .expression_attribute_values(":until", number(hold.until.seconds()))
+        .expression_attribute_values(":ends", number(hold.until.seconds() + REMEMBERED_SECONDS))
+        .expression_attribute_values(":over", number(now().seconds() - CLOCKS_APART_SECONDS))
+        .expression_attribute_values(":one", number(1))
+        .send()
+        .await;
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
+            Ok(false)
+        }
+        Err(error) => Err(sdk_error(UPDATE, format!("table {table}"), &error)),
+    }
+}
+
+/// Ends a service's hold; answers the one that stood.
+pub(crate) async fn release(clients: &Clients, table: &str, service: &ServiceName) -> Result<Option<Hold>, AwsError> {
+    let answer = clients
+        .dynamodb
+        .update_item()
+        .table_name(table)
+        .key("service", text(service.as_str()))
+        .update_expression("REMOVE held_by, held_for, held_until")
+        // Without it, an item would be made of a service that has none.
+        .condition_expression("attribute_exists(held_until)")
+        .return_values(ReturnValue::AllOld)
+        .send()
+        .await;
+    match answer {
+        Ok(answer) => Ok(answer.attributes.as_ref().and_then(|item| read(item, now()))),
+        Err(error) if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
+            Ok(None)
+        }
+        Err(error) => Err(sdk_error(UPDATE, format!("table {table}"), &error)),
+    }
+}
+
+/// A service's hold, if it stands.
+pub(crate) async fn standing(clients: &Clients, table: &str, service: &ServiceName) -> Result<Option<Hold>, AwsError> {
+    let answer = clients
+        .dynamodb
+        .get_item()
+        .table_name(table)
+        .key("service", text(service.as_str()))
+        .send()
+        .await
+        .map_err(|error| sdk_error("dynamodb:GetItem", format!("table {table}"), &error))?;
+    Ok(answer.item.as_ref().and_then(|item| read(item, now())))
+}
