@@ -28,6 +28,6 @@ pub use agent::{EventError, ScriptEnd};
 pub use appspec::{AppSpecError, File, FileExistsBehavior, LifecycleEvent, Script};
 pub use deploy::{Cause, Deployment, Failure, InstanceFailure, Report, TagFilter};
 pub use instances::{Instance, Instances, RefreshError};
-pub use load_balancer::{FailedRequest, HaproxyError, Kill, LoadBalancer, Passes, SyncError};
+pub use load_balancer::{FailedRequest, HaproxyError, Kill, Killed, LoadBalancer, Passes, SyncError};
 pub use machines::{Config, Machines, Reservation, SettleError, StartError};
 pub use network::{ListenerPort, Network};

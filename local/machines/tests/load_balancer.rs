@@ -280,7 +280,7 @@ async fn who_was_at_a_killed_server_is_known_and_nobody_else() {
         Ok(())
     });
     let load_balancer = world.machines.load_balancer();
-    let clients = load_balancer.kill_at((address, world::PORT).into(), kill).await.unwrap();
+    let clients = load_balancer.kill_at((address, world::PORT).into(), kill).await.unwrap().clients;
     assert!(clients.contains(&client) && !clients.contains(&bystander), "{clients:?}");
     assert!(cut.await.unwrap().is_err(), "it was answered");
     staying_server.answer_slow();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use local::trouble::While;
 use local::{Result, Stack, Trouble};
-use machines::Instance;
+use machines::{Instance, Killed};
 
 use crate::server::Identity;
 
@@ -103,9 +103,8 @@ impl<'a> Fleet<'a> {
     pub async fn kill(&self, instance: &str) -> Result<()> {
         let machines = self.stack.machines().ok_or_else(|| Trouble::new("there are no machines"))?;
         let (address, child) = self.take(instance)?;
-        let from = Instant::now();
-        let clients = machines.load_balancer().kill_at(address, Box::new(move || end(child))).await?;
-        lock(&self.deaths).push(Death { instance: instance.to_owned(), address, from, clients, until: None });
+        let Killed { at, clients } = machines.load_balancer().kill_at(address, Box::new(move || end(child))).await?;
+        lock(&self.deaths).push(Death { instance: instance.to_owned(), address, from: at, clients, until: None });
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway::{Aws, AwsError, Call, Health};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -75,6 +75,15 @@ pub struct LoadBalancer {
 
 /// What kills a server.
 pub type Kill = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// What was killed, and with it.
+#[derive(Clone, Debug)]
+pub struct Killed {
+    /// When, and not when it was ordered: the load balancer may have had something else to do first.
+    pub at: Instant,
+    /// The clients' connections that had a request there.
+    pub clients: BTreeSet<SocketAddr>,
+}
 
 /// What the load balancer has done so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,13 +164,13 @@ impl LoadBalancer {
         }
     }
 
-    /// Kills what serves at this address, and answers which clients' connections had a request there at that moment: HAProxy
+    /// Kills what serves at this address, and answers when, and which clients' connections had a request there then: HAProxy
     /// closes some of them without a word, and logs nothing. The nodes send it nothing new meanwhile, so none is missed.
     ///
     /// # Errors
     ///
     /// Where it cannot be killed, or a node does not say what it has under way.
-    pub async fn kill_at(&self, address: SocketAddr, kill: Kill) -> Result<BTreeSet<SocketAddr>, SyncError> {
+    pub async fn kill_at(&self, address: SocketAddr, kill: Kill) -> Result<Killed, SyncError> {
         let (done, answer) = oneshot::channel();
         self.orders.send(Order::Kill(address, kill, done)).map_err(|_| SyncError::Stopped)?;
         answer.await.unwrap_or(Err(SyncError::Stopped))

@@ -13,7 +13,7 @@ use super::health::{Change, Check, Prober};
 use super::node::Node;
 use super::read::{Group, Known, Place, RegisteredTarget, Rule, View};
 use super::slots::{WantedGroup, WantedTarget};
-use super::{Around, Kill, Passes, SyncError};
+use super::{Around, Kill, Killed, Passes, SyncError};
 use crate::instances;
 
 /// How often a listener is read that changes while it is read.
@@ -26,7 +26,7 @@ const FAILED_PAUSE: Duration = Duration::from_millis(100);
 pub enum Order {
     Follow(String),
     Settle(oneshot::Sender<Result<(), SyncError>>),
-    Kill(SocketAddr, Kill, oneshot::Sender<Result<BTreeSet<SocketAddr>, SyncError>>),
+    Kill(SocketAddr, Kill, oneshot::Sender<Result<Killed, SyncError>>),
     Count(oneshot::Sender<Result<u64, SyncError>>),
 }
 
@@ -171,7 +171,7 @@ impl Owner {
         }
     }
 
-    async fn kill(&mut self, address: SocketAddr, kill: Kill) -> Result<BTreeSet<SocketAddr>, SyncError> {
+    async fn kill(&mut self, address: SocketAddr, kill: Kill) -> Result<Killed, SyncError> {
         let (mut held, mut clients) = (Vec::new(), BTreeSet::new());
         for node in &self.nodes {
             held.push(node.hold(address).await?);
@@ -179,11 +179,12 @@ impl Owner {
         for node in &self.nodes {
             clients.extend(node.clients_at(address).await?);
         }
+        let at = Instant::now();
         let killed = kill();
         for (node, servers) in self.nodes.iter().zip(held) {
             node.let_go(&servers).await?;
         }
-        killed.map(|()| clients).map_err(|error| SyncError::Kill(error.into()))
+        killed.map(|()| Killed { at, clients }).map_err(|error| SyncError::Kill(error.into()))
     }
 
     async fn count(&self) -> Result<u64, SyncError> {
