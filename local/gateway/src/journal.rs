@@ -21,6 +21,9 @@ const TEXT_MAX: usize = 2000;
 /// What may be secret, and matters to none either.
 const SECRET: &str = "UserData";
 
+/// One call, before it is written.
+pub(crate) type Line = Map<String, Value>;
+
 /// A file that calls are written to.
 #[derive(Debug)]
 pub(crate) struct Journal(Mutex<File>);
@@ -34,35 +37,36 @@ impl Journal {
     }
 
     /// Reads what the decision about a call depends on; `None` where no function makes it: only theirs carry a session token.
-    pub(crate) async fn note(request: &Request, upstream: &Upstream) -> Option<Value> {
+    pub(crate) async fn note(request: &Request, upstream: &Upstream) -> Option<Line> {
         let session = request.header("x-amz-security-token").unwrap_or_default();
         if session.is_empty() {
             return None;
         }
         let moto = upstream.aws(request);
-        let mut line = json!({
-            "caller": request.caller,
-            "service": request.service,
-            "action": request.action,
-            "region": request.region,
-            "path": request.path,
-            "parameters": parameters(request),
-        });
+        let mut line = Line::from_iter([
+            ("caller".to_owned(), request.caller.as_str().into()),
+            ("service".to_owned(), request.service.as_str().into()),
+            ("action".to_owned(), request.action.as_str().into()),
+            ("region".to_owned(), request.region.as_str().into()),
+            ("path".to_owned(), request.path.as_str().into()),
+            ("parameters".to_owned(), parameters(request)),
+        ]);
         if request.protocol == Protocol::RestXml {
-            line["body"] = String::from_utf8_lossy(&request.body).into();
+            line.insert("body".to_owned(), String::from_utf8_lossy(&request.body).into());
         }
         if request::mutates(request) {
-            line["tags"] = json!(tags(request, &moto).await);
+            line.insert("tags".to_owned(), json!(tags(request, &moto).await));
         }
         if request.action == "RunInstances" {
-            line["role"] = role(request, &moto).await.map_or(Value::Null, Value::from);
+            line.insert("role".to_owned(), json!(role(request, &moto).await));
         }
         Some(line)
     }
 
     /// Writes a call that was noted and is answered.
-    pub(crate) fn write(&self, mut line: Value, status: u16) {
-        line["status"] = status.into();
+    pub(crate) fn write(&self, mut line: Line, status: u16) {
+        line.insert("status".to_owned(), status.into());
+        let line = Value::Object(line);
         if let Ok(mut file) = self.0.lock() {
             // A line that is lost is missed by whoever counts what was used.
             let _ = file.write_all(format!("{line}\n").as_bytes());
@@ -76,13 +80,13 @@ fn parameters(request: &Request) -> Value {
             let form = request.form().into_iter().filter(|(key, value)| key != SECRET && value.len() <= TEXT_MAX);
             form.map(|(key, value)| (key, value.into())).collect::<Map<String, Value>>().into()
         }
-        Protocol::Json => match request.json() {
-            Value::Object(mut members) => {
+        Protocol::Json => {
+            let mut input = request.json();
+            if let Some(members) = input.as_object_mut() {
                 members.retain(|_, value| value.as_str().is_none_or(|text| text.len() <= TEXT_MAX));
-                Value::Object(members)
             }
-            other => other,
-        },
+            input
+        }
         Protocol::RestXml | Protocol::RestJson | Protocol::S3 | Protocol::Cbor => Value::Null,
     }
 }
