@@ -1,6 +1,7 @@
 //! What a call would do, as text and as JSON.
 
 use domain::plan::Step;
+use domain::refusal::WaitFor;
 use domain::request::Request;
 use domain::world::World;
 use serde_json::{Value, json};
@@ -27,7 +28,10 @@ fn lines(course: &Course, world: &World) -> Vec<Line> {
             Line { kind: "step", text: names.step(step), may_follow: *may_follow }
         }
         Part::Wait { what, seconds } => {
-            let time = seconds.filter(|seconds| *seconds > 0).map(|seconds| format!(" ({})", span::words(seconds)));
+            // A few seconds stand in the sentence itself, but for those of draining.
+            let least = if matches!(what, WaitFor::Draining { .. }) { 1 } else { 60 };
+            let time =
+                seconds.filter(|seconds| *seconds >= least).map(|seconds| format!(" ({})", span::words(seconds)));
             Line { kind: "wait", text: format!("wait for {what}{}", time.unwrap_or_default()), may_follow: false }
         }
         Part::Check { release, checks } => {

@@ -294,6 +294,10 @@ fn row(placed: &Placed, width: usize) -> String {
         None => format!("{servers} {}", if *servers == 1 { "server" } else { "servers" }),
     };
     let since = since_seconds.map(|seconds| format!("  for {}", span::words(seconds))).unwrap_or_default();
-    let goes = goes_in_seconds.map(|seconds| format!(", goes in {}", span::words(seconds))).unwrap_or_default();
+    let goes = goes_in_seconds.map(|seconds| match seconds {
+        0 => ", goes with the next sweep".to_owned(),
+        seconds => format!(", goes in {}", span::words(seconds)),
+    });
+    let goes = goes.unwrap_or_default();
     format!("{}  {release:<width$}  {percent:>3} %  {health}{since}{goes}", paint(style, format!("{role:<11}")),)
 }

@@ -116,9 +116,19 @@ pub fn rules(service: &Service, world: &World) -> Vec<Finding> {
                 )));
             }
             if !ours(&rule.tags) {
+                let adopt = match which {
+                    WhichRule::PreProduct => String::new(),
+                    WhichRule::Product => format!(
+                        ", or have it adopted: tag it {}={} and {}={}",
+                        tags::SERVICE,
+                        service.name,
+                        tags::RULE,
+                        which.as_str()
+                    ),
+                };
                 findings.push(Finding::fault(format!(
-                    "{key}.priority: {priority} is taken by {}, which is not this service's {which}. Choose another, or have it adopted: tag it {}={} and {}={}",
-                    rule.arn, tags::SERVICE, service.name, tags::RULE, which.as_str()
+                    "{key}.priority: {priority} is taken by {}, which is not this service's {which}. Choose another{adopt}",
+                    rule.arn
                 )));
             }
         }

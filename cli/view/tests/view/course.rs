@@ -21,17 +21,62 @@ fn told(verb: Verb, release: &str) -> String {
 
 #[test]
 fn a_promote() {
-    insta::assert_snapshot!(told(Verb::Promote, "r3"), @"");
+    insta::assert_snapshot!(told(Verb::Promote, "r3"), @"
+    promote r3 of mobile-web
+       1. switch the product rule: r3 100 %, r2 0 %
+       2. read the product rule back
+       3. tag the rule: since (the rest goes on without it)
+       4. tag i-r3-1, i-r3-2: role=product since (the rest goes on without it)
+       5. tag the group of r3: role=product since (the rest goes on without it)
+       6. tag i-r2-1, i-r2-2: role=retired since (the rest goes on without it)
+       7. tag the group of r2: role=retired since (the rest goes on without it)
+       8. delete the pre-product rule (the rest goes on without it)
+      Then release r3 is product.
+    ");
 }
 
 #[test]
 fn a_rollback_is_told_until_the_bad_release_is_gone() {
-    insta::assert_snapshot!(told(rollback(), "r2"), @"");
+    insta::assert_snapshot!(told(rollback(), "r2"), @"
+    rollback r2 of mobile-web
+       1. tag i-r2-1, i-r2-2: reason=rolled back by a call role=rejected since (the rest goes on without it)
+       2. tag the group of r2: reason=rolled back by a call role=rejected since (the rest goes on without it)
+       3. switch the product rule: r1 100 %
+       4. read the product rule back
+       5. tag the rule: since (the rest goes on without it)
+       6. tell the service's people: release r2 was rejected: rolled back by a call
+       7. tag i-r2-1, i-r2-2: told (the rest goes on without it)
+       8. tag the group of r2: told (the rest goes on without it)
+       9. tag i-r1-1, i-r1-2: role=product since (the rest goes on without it)
+      10. tag the group of r1: role=product since (the rest goes on without it)
+      11. tag the group of r2: out
+      12. wait for the rule change to reach every load-balancer node, 15 s more
+      13. wait for requests under way to end on i-r2-1, i-r2-2 (30 s)
+      14. take i-r2-1, i-r2-2 out of the group of r2: what is under way ends first
+      15. wait for requests under way to end on i-r2-1, i-r2-2
+      16. delete the target group of r2
+      17. terminate i-r2-1, i-r2-2
+      Then release r2 is rejected and gone; product is r1.
+    ");
 }
 
 #[test]
 fn a_finish_is_told_until_what_was_before_is_gone() {
-    insta::assert_snapshot!(told(Verb::Finish, "r2"), @"");
+    insta::assert_snapshot!(told(Verb::Finish, "r2"), @"
+    finish r2 of mobile-web
+       1. tag the group of r2: kept
+       2. switch the product rule: r2 100 %
+       3. read the product rule back
+       4. tag the rule: since (the rest goes on without it)
+       5. tag the group of r1: out
+       6. wait for the rule change to reach every load-balancer node, 15 s more
+       7. wait for requests under way to end on i-r1-1, i-r1-2 (30 s)
+       8. take i-r1-1, i-r1-2 out of the group of r1: what is under way ends first
+       9. wait for requests under way to end on i-r1-1, i-r1-2
+      10. delete the target group of r1
+      11. terminate i-r1-1, i-r1-2
+      Then release r2 is kept: what was before it is gone.
+    ");
 }
 
 #[test]
@@ -79,5 +124,85 @@ fn the_policy_names_what_the_plan_touches_and_nothing_else() {
     let scope = plans::scope(&request.verb, &service);
     let beside = Beside { scope, lease_table: Some("leases"), topic: None };
     let policy = policy::policy(&service, &course, &beside);
-    insta::assert_snapshot!(format!("{policy:#}"), @"");
+    insta::assert_snapshot!(format!("{policy:#}"), @r#"
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Effect": "Allow",
+          "Action": [
+            "ec2:DescribeInstances",
+            "elasticloadbalancing:DescribeRules",
+            "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetHealth"
+          ],
+          "Resource": [
+            "*"
+          ]
+        },
+        {
+          "Effect": "Allow",
+          "Action": [
+            "dynamodb:UpdateItem"
+          ],
+          "Resource": [
+            "arn:aws:dynamodb:eu-west-1:123456789012:table/leases"
+          ]
+        },
+        {
+          "Effect": "Allow",
+          "Action": [
+            "ec2:CreateTags"
+          ],
+          "Resource": [
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-r1-1",
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-r1-2",
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-r2-1",
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-r2-2"
+          ]
+        },
+        {
+          "Effect": "Allow",
+          "Action": [
+            "ec2:TerminateInstances"
+          ],
+          "Resource": [
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-r2-1",
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-r2-2"
+          ]
+        },
+        {
+          "Effect": "Allow",
+          "Action": [
+            "elasticloadbalancing:ModifyRule"
+          ],
+          "Resource": [
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/11/22/product"
+          ]
+        },
+        {
+          "Effect": "Allow",
+          "Action": [
+            "elasticloadbalancing:AddTags"
+          ],
+          "Resource": [
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/11/22/product",
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/mobile-web-214e1f73d664/r2",
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/mobile-web-6bceede43806/r1"
+          ]
+        },
+        {
+          "Effect": "Allow",
+          "Action": [
+            "elasticloadbalancing:DeleteTargetGroup",
+            "elasticloadbalancing:DeregisterTargets"
+          ],
+          "Resource": [
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/mobile-web-214e1f73d664/r2"
+          ]
+        }
+      ]
+    }
+    "#);
 }

@@ -16,7 +16,14 @@ fn shown(status: &Status) -> String {
 fn everything_is_well() {
     let (found, service) = found();
     let status = status::read(&found, &service, &world(&service), None, now());
-    insta::assert_snapshot!(plain(&status::heading(&service)) + &shown(&status), @"");
+    insta::assert_snapshot!(plain(&status::heading(&service)) + &shown(&status), @"
+    mobile-web  m.example.com
+      product      r2  100 %  2 of 2 healthy  for 1 h
+      way back     r1    0 %  2 of 2 healthy  for 1 h
+      pre-product  r3    0 %  2 of 2 healthy  for 1 h, goes in 7 d 23 h
+      rollback: to r1, in one change
+      paid for: 6 servers, 4 of them not product's
+    ");
 }
 
 #[test]
@@ -33,7 +40,18 @@ fn what_is_not_well_is_said_with_its_reasons() {
     world.alarms.insert("mobile-5xx".to_owned(), red);
     let hold = Hold { by: "alice".to_owned(), why: "the database moves".to_owned(), until: now() + 7200 };
     let status = status::read(&found, &service, &world, Some(&hold), now());
-    insta::assert_snapshot!(shown(&status), @"");
+    insta::assert_snapshot!(shown(&status), @"
+    held by alice until 2026-11-21T12:00:00Z: the database moves
+    product      r2  100 %  2 of 2 healthy  for 1 h
+    way back     r1    0 %  1 of 2 healthy  for 1 h, goes in 23 h
+                 i-r1-1: unhealthy, Health checks failed with these codes: [502]
+    pre-product  r3    0 %  2 of 2 healthy  for 1 h, goes in 7 d 23 h
+    rejected     r0    0 %  2 of 2 healthy  for 1 h, goes with the next sweep
+                 check smoke: no answer
+    rollback: r1 could not serve in full now, for 23 h still
+    mobile-5xx is red since 2026-11-21T09:59:00Z: Threshold Crossed
+    paid for: 8 servers, 6 of them not product's
+    ");
 }
 
 #[test]

@@ -50,5 +50,15 @@ fn each_fault_is_found() {
     findings.extend(validate::rules(&service, &world));
     let limits = BTreeMap::from([("rules-per-application-load-balancer".to_owned(), 100)]);
     findings.extend(validate::room(&service, &world, 100, &limits));
-    insta::assert_snapshot!(sentences(&findings), @"");
+    insta::assert_snapshot!(sentences(&findings), @"
+    mobile-web: 8 faults
+      fault    listener_arn: it is in eu-west-1, and this looks at us-east-1; use --region eu-west-1
+      fault    subnets: subnet-0a does not exist in this account and region
+      fault    subnets: subnet-0c is in eu-west-1c, where the load balancer is not (eu-west-1a): add the zone to it, or take the subnet out
+      fault    user_data: there is no parameter /x
+      fault    alarms: there is no alarm mobile-5xx in this account and region
+      fault    product: the rule arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/11/22/product belongs to the stack web, whose next update would undo a switch: take it out of the template, with DeletionPolicy: Retain before
+      fault    pre_product.priority: 10 is taken by arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/11/22/pre-product, which is not this service's pre-product rule. Choose another
+      fault    the listener has 100 rules and the service needs 1 more; the account allows 100 for each load balancer (quota rules-per-application-load-balancer)
+    ");
 }
