@@ -68,7 +68,7 @@ impl Notice {
     /// All of it in one text, for those who search it.
     #[must_use]
     pub fn text(&self) -> String {
-        format!("{}\n{}", self.subject, self.lines().join("\n"))
+        format!("{}\n{}\n{}", self.subject, self.lines().join("\n"), self.mail)
     }
 }
 
