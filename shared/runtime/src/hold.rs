@@ -11,7 +11,7 @@ use domain::time::Time;
 use crate::clients::Clients;
 use crate::deadline::now;
 use crate::errors::{AwsError, sdk_error};
-use crate::lease::{CLOCKS_APART_SECONDS, Item, REMEMBERED_SECONDS, UPDATE, number, text};
+use crate::lease::{self, CLOCKS_APART_SECONDS, Item, REMEMBERED_SECONDS, UPDATE, number, text};
 
 /// Reads an item's hold, if it stands at this time.
 pub(crate) fn read(item: &Item, time: Time) -> Option<Hold> {
@@ -79,13 +79,5 @@ pub(crate) async fn release(clients: &Clients, table: &str, service: &ServiceNam
 
 /// A service's hold, if it stands.
 pub(crate) async fn standing(clients: &Clients, table: &str, service: &ServiceName) -> Result<Option<Hold>, AwsError> {
-    let answer = clients
-        .dynamodb
-        .get_item()
-        .table_name(table)
-        .key("service", text(service.as_str()))
-        .send()
-        .await
-        .map_err(|error| sdk_error("dynamodb:GetItem", format!("table {table}"), &error))?;
-    Ok(answer.item.as_ref().and_then(|item| read(item, now())))
+    Ok(lease::item(clients, table, service).await?.and_then(|item| read(&item, now())))
 }

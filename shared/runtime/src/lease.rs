@@ -184,15 +184,14 @@ pub(crate) async fn told(
     table: &str,
     service: &ServiceName,
 ) -> Result<BTreeMap<String, Time>, AwsError> {
-    let answer = clients
-        .dynamodb
-        .get_item()
-        .table_name(table)
-        .key("service", text(service.as_str()))
-        .send()
-        .await
-        .map_err(|error| sdk_error("dynamodb:GetItem", format!("table {table}"), &error))?;
-    Ok(answer.item.as_ref().map(|item| told_of(item, now())).unwrap_or_default())
+    Ok(item(clients, table, service).await?.map(|item| told_of(&item, now())).unwrap_or_default())
+}
+
+/// A service's item, without its lease.
+pub(crate) async fn item(clients: &Clients, table: &str, service: &ServiceName) -> Result<Option<Item>, AwsError> {
+    let answer = clients.dynamodb.get_item().table_name(table).key("service", text(service.as_str())).send().await;
+    let answer = answer.map_err(|error| sdk_error("dynamodb:GetItem", format!("table {table}"), &error))?;
+    Ok(answer.item)
 }
 
 fn owner_of(item: &Item) -> Option<&String> {
