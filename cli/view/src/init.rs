@@ -2,42 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use domain::id::ListenerArn;
-use domain::world::Conditions;
+use domain::adopt::{Server, Serving};
+use domain::world::{Conditions, Rule};
 use serde_json::{Map, Value, json};
 
-/// What serves behind a rule.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Serving {
-    pub listener: ListenerArn,
-    pub rule: String,
-    pub priority: u32,
-    pub conditions: Conditions,
-    /// Priorities of all rules of the listener.
-    pub taken: BTreeSet<u32>,
-    pub group: String,
-    pub protocol: String,
-    pub port: u16,
-    /// Path, interval, timeout, healthy and unhealthy threshold, matcher.
-    pub health_check: (String, u32, u32, u32, u32, String),
-    pub servers: Vec<Server>,
-}
-
-/// A server of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    pub ami: String,
-    pub instance_type: String,
-    pub subnet: String,
-    pub security_groups: Vec<String>,
-    /// The ARN of its instance profile.
-    pub profile: Option<String>,
-    pub key_name: Option<String>,
-}
-
-/// The config, and what a person still has to decide, a sentence each.
+/// The config, and what a person still has to decide, a sentence each. Taken are the priorities of all rules of the listener.
 #[must_use]
-pub fn config(serving: &Serving, pre_product_host: Option<&str>) -> (Value, Vec<String>) {
+pub fn config(serving: &Serving, taken: &BTreeSet<u32>, pre_product_host: Option<&str>) -> (Value, Vec<String>) {
+    let Rule { priority: product, conditions, .. } = &serving.rule;
     let mut open = Vec::new();
     let mut config = Map::new();
     let first = serving.servers.first();
@@ -76,25 +48,26 @@ pub fn config(serving: &Serving, pre_product_host: Option<&str>) -> (Value, Vec<
     }
     config.insert("listener_arn".into(), json!(serving.listener));
     config.insert("port".into(), json!(serving.port));
-    let (path, interval, timeout, healthy, unhealthy, matcher) = &serving.health_check;
+    let check = &serving.health_check;
     config.insert(
         "health_check".into(),
         json!({
-            "protocol": serving.protocol, "path": path, "interval_seconds": interval, "timeout_seconds": timeout,
-            "healthy_threshold": healthy, "unhealthy_threshold": unhealthy, "matcher": matcher,
+            "protocol": check.protocol, "path": check.path,
+            "interval_seconds": check.interval_seconds, "timeout_seconds": check.timeout_seconds,
+            "healthy_threshold": check.healthy_threshold, "unhealthy_threshold": check.unhealthy_threshold,
+            "matcher": check.matcher,
         }),
     );
-    config.insert("product".into(), rule(serving.priority, &serving.conditions, None));
-    let before = (1..serving.priority).rev().find(|priority| !serving.taken.contains(priority));
+    config.insert("product".into(), rule(*product, conditions, None));
+    let before = (1..*product).rev().find(|priority| !taken.contains(priority));
     let priority = before.unwrap_or_else(|| {
         open.push(format!(
-            "No priority before {} is free, and QA's rule has to be looked at first: move the product rule, or another.",
-            serving.priority
+            "No priority before {product} is free, and QA's rule has to be looked at first: move the product rule, or another."
         ));
-        serving.priority.saturating_sub(1).max(1)
+        product.saturating_sub(1).max(1)
     });
     let host = pre_product_host.map(str::to_owned).or_else(|| {
-        let host = serving.conditions.hosts.iter().find(|host| !host.contains(['*', '?']))?;
+        let host = conditions.hosts.iter().find(|host| !host.contains(['*', '?']))?;
         open.push(format!(
             "QA's host is a guess (pre.{host}): it needs a DNS record and a certificate that covers it."
         ));
@@ -103,16 +76,17 @@ pub fn config(serving: &Serving, pre_product_host: Option<&str>) -> (Value, Vec<
     if host.is_none() {
         open.push("The rule has no host to derive QA's from: run this again with --pre-product-host.".to_owned());
     }
-    config.insert("pre_product".into(), rule(priority, &serving.conditions, Some(host.as_deref().unwrap_or_default())));
-    if !serving.conditions.others.is_empty() {
+    config.insert("pre_product".into(), rule(priority, conditions, Some(host.as_deref().unwrap_or_default())));
+    if !conditions.others.is_empty() {
         open.push(format!(
             "The rule has conditions that a service's rules cannot have ({}): they are left out.",
-            serving.conditions.others.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            conditions.others.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
         ));
     }
     open.push(format!(
         "To have it adopted: take the rule out of its stack (DeletionPolicy: Retain), tag it pointsman:service=<name> and pointsman:rule=product ({}). The first promote makes {} what is retired, and never changes or deletes it.",
-        serving.rule, serving.group
+        serving.rule.arn,
+        serving.group.name()
     ));
     (Value::Object(config), open)
 }

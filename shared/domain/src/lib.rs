@@ -3,6 +3,7 @@
 //! Nothing here does I/O or knows an AWS SDK; `runtime` translates at the edges. What each function decides
 //! is in the crate `plans`.
 
+pub mod adopt;
 pub mod aws;
 pub mod check;
 pub mod config;

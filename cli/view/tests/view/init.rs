@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use domain::config::Service;
-use domain::id::{ListenerArn, ServiceName};
-use domain::world::Conditions;
-use view::init::{Server, Serving, config};
+use domain::adopt::{Server, Serving};
+use domain::config::{HealthCheck, Service};
+use domain::id::{GroupArn, ListenerArn, RuleArn, ServiceName};
+use domain::tags::Tags;
+use domain::world::{Action, Conditions, Rule, Weighted};
+use view::init::config;
 
 use crate::world::LISTENER;
 
 fn serving() -> Serving {
     let server = |subnet: &str| Server {
+        id: format!("i-{subnet}"),
         ami: "ami-0123".to_owned(),
         instance_type: "t3.small".to_owned(),
         subnet: subnet.to_owned(),
@@ -18,23 +21,39 @@ fn serving() -> Serving {
         profile: Some("arn:aws:iam::123456789012:instance-profile/mobile-web".to_owned()),
         key_name: None,
     };
+    let conditions = Conditions { hosts: BTreeSet::from(["m.example.com".to_owned()]), ..Conditions::default() };
+    let group = GroupArn::new("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/old-group/1");
     Serving {
         listener: ListenerArn::new(LISTENER),
-        rule: "arn:rule/20".to_owned(),
-        priority: 20,
-        conditions: Conditions { hosts: BTreeSet::from(["m.example.com".to_owned()]), ..Conditions::default() },
-        taken: BTreeSet::from([18, 19, 20]),
-        group: "old-group".to_owned(),
-        protocol: "HTTP".to_owned(),
+        rule: Rule {
+            arn: RuleArn::new("arn:rule/20"),
+            priority: 20,
+            conditions,
+            action: Action::Forward(vec![Weighted { group: group.clone(), weight: 100 }]),
+            tags: Tags::new(),
+        },
+        group,
         port: 8080,
-        health_check: ("/health".to_owned(), 10, 4, 2, 2, "200".to_owned()),
+        health_check: HealthCheck {
+            protocol: "HTTP".to_owned(),
+            path: "/health".to_owned(),
+            interval_seconds: 10,
+            timeout_seconds: 4,
+            healthy_threshold: 2,
+            unhealthy_threshold: 2,
+            matcher: "200".to_owned(),
+        },
         servers: vec![server("subnet-0a"), server("subnet-0c")],
     }
 }
 
+fn taken() -> BTreeSet<u32> {
+    BTreeSet::from([18, 19, 20])
+}
+
 #[test]
 fn what_is_written_is_a_config_without_faults() {
-    let (written, open) = config(&serving(), None);
+    let (written, open) = config(&serving(), &taken(), None);
     let parsed = Service::parse(&ServiceName::new("mobile-web").unwrap(), &written);
     assert_eq!(parsed.problems, vec![], "{written:#}");
     let service = parsed.service.unwrap();
@@ -45,7 +64,7 @@ fn what_is_written_is_a_config_without_faults() {
 
 #[test]
 fn what_cannot_be_known_is_said() {
-    let (_, open) = config(&Serving { servers: Vec::new(), ..serving() }, Some("qa.example.com"));
+    let (_, open) = config(&Serving { servers: Vec::new(), ..serving() }, &taken(), Some("qa.example.com"));
     assert!(open.iter().any(|line| line.contains("no instances")), "{open:?}");
     assert!(!open.iter().any(|line| line.contains("guess")), "{open:?}");
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::adopt::{Server, Serving};
+use domain::config::HealthCheck;
 use domain::id::{GroupArn, ListenerArn, RuleArn};
 use domain::world::{Rule, Weighted};
 
@@ -11,44 +13,6 @@ use crate::observe::rules;
 
 /// The account's limits by ELB's names: `rules-per-application-load-balancer`, `target-groups` …
 pub type Limits = BTreeMap<String, u64>;
-
-/// What serves behind a rule.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
-    /// Its listener.
-    pub listener: ListenerArn,
-    /// The rule.
-    pub rule: Rule,
-    /// The group it forwards to.
-    pub group: GroupArn,
-    /// `HTTP` or `HTTPS`.
-    pub protocol: String,
-    /// The targets' port.
-    pub port: u16,
-    /// Path, interval, timeout, healthy and unhealthy threshold, matcher.
-    pub health_check: (String, u32, u32, u32, u32, String),
-    /// Its instances.
-    pub servers: Vec<Server>,
-}
-
-/// An instance as somebody else launched it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Its id.
-    pub id: String,
-    /// Its AMI.
-    pub ami: String,
-    /// As `t3.small`.
-    pub instance_type: String,
-    /// Its subnet.
-    pub subnet: String,
-    /// Ids.
-    pub security_groups: Vec<String>,
-    /// The ARN of its instance profile.
-    pub profile: Option<String>,
-    /// Its key pair.
-    pub key_name: Option<String>,
-}
 
 impl Desk {
     /// What the account may have of the load balancers' things.
@@ -77,7 +41,7 @@ impl Desk {
     ///
     /// # Errors
     /// Where something of it cannot be read, or it does not forward to one group of instances.
-    pub async fn behind(&self, rule: &str) -> Result<Standing, Hindrance> {
+    pub async fn behind(&self, rule: &str) -> Result<Serving, Hindrance> {
         let listener = listener_of(rule).ok_or_else(|| {
             Hindrance::Other(format!(
                 "{rule} is not the ARN of a listener's rule: it looks like arn:aws:elasticloadbalancing:…:listener-rule/app/…"
@@ -106,20 +70,20 @@ impl Desk {
         let servers = if instances.is_empty() { Vec::new() } else { self.servers(instances).await? };
         let number = |value: Option<i32>| value.and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
         let matcher = details.matcher().and_then(|matcher| matcher.http_code()).unwrap_or("200");
-        Ok(Standing {
+        Ok(Serving {
             listener,
             rule: found,
             group,
-            protocol: details.protocol().map(|protocol| protocol.as_str().to_owned()).unwrap_or_default(),
             port: details.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
-            health_check: (
-                details.health_check_path().unwrap_or("/").to_owned(),
-                number(details.health_check_interval_seconds()),
-                number(details.health_check_timeout_seconds()),
-                number(details.healthy_threshold_count()),
-                number(details.unhealthy_threshold_count()),
-                matcher.to_owned(),
-            ),
+            health_check: HealthCheck {
+                protocol: details.protocol().map(|protocol| protocol.as_str().to_owned()).unwrap_or_default(),
+                path: details.health_check_path().unwrap_or("/").to_owned(),
+                interval_seconds: number(details.health_check_interval_seconds()),
+                timeout_seconds: number(details.health_check_timeout_seconds()),
+                healthy_threshold: number(details.healthy_threshold_count()),
+                unhealthy_threshold: number(details.unhealthy_threshold_count()),
+                matcher: matcher.to_owned(),
+            },
             servers,
         })
     }

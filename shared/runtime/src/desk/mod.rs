@@ -26,7 +26,7 @@ use crate::observe::{ListenerCache, Look, Memory};
 use crate::services::Services;
 use crate::{hold, signed};
 
-pub use account::{Limits, Server, Standing};
+pub use account::Limits;
 pub use past::{Action, Line};
 
 const INVOKE: &str = "lambda:InvokeFunction";
