@@ -2,7 +2,6 @@
 //!
 //! Who takes the lease asks for them in the same write, so a hold costs no call more.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use domain::id::ServiceName;
 use domain::refusal::Hold;
@@ -11,7 +10,7 @@ use domain::time::Time;
 use crate::clients::Clients;
 use crate::deadline::now;
 use crate::errors::{AwsError, sdk_error};
-use crate::lease::{self, CLOCKS_APART_SECONDS, Item, REMEMBERED_SECONDS, UPDATE, number, text};
+use crate::lease::{self, CLOCKS_APART_SECONDS, CONDITION_FAILED, Item, REMEMBERED_SECONDS, UPDATE, number, text};
 
 /// Reads an item's hold, if it stands at this time.
 pub(crate) fn read(item: &Item, time: Time) -> Option<Hold> {
@@ -46,12 +45,10 @@ pub(crate) async fn hold(clients: &Clients, table: &str, service: &ServiceName, 
         .expression_attribute_values(":one", number(1))
         .send()
         .await;
-    match answer {
+    match answer.map_err(|error| sdk_error(UPDATE, format!("table {table}"), &error)) {
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
-            Ok(false)
-        }
-        Err(error) => Err(sdk_error(UPDATE, format!("table {table}"), &error)),
+        Err(error) if error.is(&[CONDITION_FAILED]) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -68,12 +65,10 @@ pub(crate) async fn release(clients: &Clients, table: &str, service: &ServiceNam
         .return_values(ReturnValue::AllOld)
         .send()
         .await;
-    match answer {
+    match answer.map_err(|error| sdk_error(UPDATE, format!("table {table}"), &error)) {
         Ok(answer) => Ok(answer.attributes.as_ref().and_then(|item| read(item, now()))),
-        Err(error) if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
-            Ok(None)
-        }
-        Err(error) => Err(sdk_error(UPDATE, format!("table {table}"), &error)),
+        Err(error) if error.is(&[CONDITION_FAILED]) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

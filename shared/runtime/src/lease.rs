@@ -30,6 +30,8 @@ pub(crate) const CLOCKS_APART_SECONDS: i64 = 2;
 pub(crate) const REMEMBERED_SECONDS: i64 = 24 * 60 * 60;
 
 pub(crate) const UPDATE: &str = "dynamodb:UpdateItem";
+/// What DynamoDB says where a write's condition does not hold.
+pub(crate) const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -171,7 +173,7 @@ impl Lease {
             .await;
         if let Err(error) = answer {
             let error = sdk_error(UPDATE, format!("table {}", self.table), &error);
-            if !error.is(&["ConditionalCheckFailedException"]) {
+            if !error.is(&[CONDITION_FAILED]) {
                 tracing::warn!(%error, "the lease could not be given back; it ends by itself");
             }
         }
