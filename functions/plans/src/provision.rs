@@ -12,6 +12,7 @@ use domain::world::{Holder, Image, Instance, InstanceState, LaunchFacts, Listene
 
 use crate::addresses::{Addresses, NotEnough};
 use crate::promote::{refuse_rejected, wait_for_promotion};
+use crate::rejection::SUPERSEDED;
 use crate::standing::{Release, Standing, Traffic, Who};
 use crate::{go, mend, names, rejection};
 
@@ -86,7 +87,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
 /// A release that was never promoted gives way to this one.
 fn supersede(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
     let others = standing.others(Some(release), Role::PreProduct).filter(|id| !standing.may_serve(id));
-    let reason = format!("superseded by {release}");
+    let reason = format!("{SUPERSEDED}{release}");
     let mut stages = Vec::new();
     for other in others {
         stages.push(Stage::stop(mend::tag_rejected(standing, other, &reason)));

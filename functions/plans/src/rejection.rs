@@ -8,7 +8,7 @@ use domain::world::Health;
 use crate::standing::Standing;
 
 /// How the reason of a release begins that a newer one took the place of.
-const SUPERSEDED: &str = "superseded by ";
+pub const SUPERSEDED: &str = "superseded by ";
 
 /// The notice that a release was rejected: loud, for whoever shipped it, unless that is the course of things.
 pub fn notice(
