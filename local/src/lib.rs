@@ -13,6 +13,7 @@ pub mod deployments;
 pub mod narrator;
 pub mod notices;
 pub mod pictures;
+pub mod prices;
 pub mod report;
 pub mod revision;
 pub mod service;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::account::{self, Account, Place};
 use crate::deployments::{self, Script};
 use crate::notices::Notices;
+use crate::prices;
 use crate::service;
 use crate::trouble::{Result, Trouble, While};
 use crate::uploads;
@@ -121,6 +122,7 @@ impl Stack {
             .on_dead_letter(dead_letters(set_up.clone(), account.dead_letters_url.clone()));
         let functions = Functions::start(template.functions, settings)?;
         gateway.mount("lambda", lambda::api::handler(functions.clone()));
+        gateway.mount("pricing", prices::handler());
         let bus = Bus::new(functions.clone(), template.rules, account::REGION, account::ACCOUNT_ID);
 
         let shared = Arc::new(Shared {

@@ -12,6 +12,7 @@ pub mod init;
 pub mod manual;
 pub mod paint;
 pub mod policy;
+pub mod price;
 pub mod release;
 pub mod source;
 pub mod span;

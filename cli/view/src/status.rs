@@ -13,6 +13,7 @@ use plans::{Standing, Who};
 use serde::Serialize;
 
 use crate::paint::{BAD, BOLD, DIM, GOOD, WARN, paint};
+use crate::price::Price;
 use crate::span;
 
 /// What stands.
@@ -80,12 +81,14 @@ pub struct Rollback {
 }
 
 /// What is paid for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Costs {
     pub servers: usize,
     /// Servers of what is not product: what keeping them costs.
     pub kept_servers: usize,
     pub elastic_ips: usize,
+    /// Of one server of the type that the config names, where the price list could be read.
+    pub price: Option<Price>,
 }
 
 /// Reads what stands.
@@ -136,6 +139,7 @@ pub fn read(found: &Found, service: &Service, world: &World, held: Option<&Hold>
         servers: all,
         kept_servers: all.saturating_sub(of_product),
         elastic_ips: world.addresses.iter().filter(|address| address.holder.is_some()).count(),
+        price: None,
     };
     status
 }
@@ -260,20 +264,31 @@ pub fn text(status: &Status) -> String {
     for alarm in &status.alarms {
         line(paint(BAD, alarm));
     }
-    let Costs { servers, kept_servers, elastic_ips } = &status.costs;
-    if *servers > 0 {
-        let kept = if *kept_servers > 0 { format!(", {kept_servers} of them not product's") } else { String::new() };
-        let ips = if *elastic_ips > 0 { format!(", {elastic_ips} elastic IPs") } else { String::new() };
-        line(paint(
-            DIM,
-            format!("paid for: {servers} {}{kept}{ips}", if *servers == 1 { "server" } else { "servers" }),
-        ));
+    if status.costs.servers > 0 {
+        line(paint(DIM, paid_for(&status.costs)));
     }
     for fault in &status.faults {
         line(paint(BAD, format!("config: {fault}")));
     }
     for unseen in &status.unseen {
         line(paint(WARN, unseen));
+    }
+    text
+}
+
+fn paid_for(costs: &Costs) -> String {
+    let Costs { servers, kept_servers, elastic_ips, price } = costs;
+    let amount = |servers| price.as_ref().map(|price| format!(" ({})", price.of(servers))).unwrap_or_default();
+    let mut text =
+        format!("paid for: {servers} {}{}", if *servers == 1 { "server" } else { "servers" }, amount(*servers));
+    if *kept_servers > 0 {
+        text += &format!(", {kept_servers} of them not product's{}", amount(*kept_servers));
+    }
+    if *elastic_ips > 0 {
+        text += &format!(", {elastic_ips} elastic IPs");
+    }
+    if let Some(price) = price {
+        text += &format!("; by the hour, {} on demand", price.instance_type);
     }
     text
 }

@@ -84,9 +84,10 @@ async fn a_release_goes_there_and_back_by_hand() {
     pre_product(&stack, SERVICE, "r2").await;
 
     let before = stack.gateway().record().mark();
-    run(&stack, &["status", SERVICE])
-        .await
-        .ended(0, &[SERVICE, "product", "r1", "pre-product", "r2", "nothing to go back to"]);
+    run(&stack, &["status", SERVICE]).await.ended(
+        0,
+        &[SERVICE, "product", "r1", "pre-product", "r2", "nothing to go back to", "not product's (0.0416 USD)"],
+    );
     run(&stack, &["plan", "promote", SERVICE]).await.ended(0, &["promote r2 of mobile-web", "r2 100 %"]);
     unchanged_since(&stack, before);
 

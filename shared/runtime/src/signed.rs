@@ -20,6 +20,9 @@ use crate::errors::{AwsError, Kind};
 /// How much of an answer is read: AWS sends no more than 6 MB of anything that is called here.
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
+/// The price list's name.
+pub(crate) const PRICING: &str = "pricing";
+
 /// Why there is no answer, for people.
 pub(crate) type NoAnswer = String;
 
@@ -80,10 +83,11 @@ pub(crate) async fn send(clients: &Clients, call: &Call<'_>) -> Result<Answer, N
     let config = &clients.config;
     let region = config.region().map(AsRef::as_ref).unwrap_or_default();
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let endpoint = config.endpoint_url().map_or_else(
-        || format!("https://{}.{region}.{domain}", call.service),
-        |url| url.trim_end_matches('/').to_owned(),
-    );
+    let region = home(call.service, region);
+    let host = if call.service == PRICING { "api.pricing" } else { call.service };
+    let endpoint = config
+        .endpoint_url()
+        .map_or_else(|| format!("https://{host}.{region}.{domain}"), |url| url.trim_end_matches('/').to_owned());
     let uri = format!("{endpoint}{}", call.path);
     let provider = config.credentials_provider().ok_or("there are no credentials")?;
     let identity = provider.provide_credentials().await.map_err(|error| error.to_string())?.into();
@@ -112,6 +116,16 @@ pub(crate) async fn send(clients: &Clients, call: &Call<'_>) -> Result<Answer, N
     let function_failed = response.headers().contains_key("x-amz-function-error");
     let code = response.headers().get("x-amzn-errortype").map(str::to_owned);
     Ok(Answer { status, function_failed, code, body: read(response, ANSWER_BYTES).await? })
+}
+
+/// The region whose endpoint is called: the price list of all regions is kept in one of them.
+/// <https://docs.aws.amazon.com/general/latest/gr/billing.html>
+fn home<'a>(service: &str, region: &'a str) -> &'a str {
+    match (service, region.starts_with("cn-")) {
+        (PRICING, false) => "us-east-1",
+        (PRICING, true) => "cn-northwest-1",
+        _ => region,
+    }
 }
 
 /// Sends a request as it is.

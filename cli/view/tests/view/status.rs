@@ -3,6 +3,7 @@
 use domain::refusal::Hold;
 use domain::tags;
 use domain::world::{Alarm, World};
+use view::price::Price;
 use view::status::{self, Status};
 
 use crate::plain;
@@ -52,6 +53,35 @@ fn what_is_not_well_is_said_with_its_reasons() {
     mobile-5xx is red since 2026-11-21T09:59:00Z: Threshold Crossed
     paid for: 8 servers, 6 of them not product's
     ");
+}
+
+/// An answer of the price list with these prices.
+fn listed(prices: &[&str]) -> serde_json::Value {
+    let entry = |price: &&str| {
+        let dimension = serde_json::json!({"unit": "Hrs", "pricePerUnit": {"USD": price}});
+        serde_json::json!({"terms": {"OnDemand": {"A.B": {"priceDimensions": {"A.B.C": dimension}}}}}).to_string()
+    };
+    serde_json::json!({"PriceList": prices.iter().map(entry).collect::<Vec<_>>()})
+}
+
+#[test]
+fn what_is_kept_has_its_price() {
+    let (found, service) = found();
+    let mut status = status::read(&found, &service, &world(&service), None, now());
+    status.costs.price = Price::read("t3.small", &listed(&["0.0208000000"]));
+    let text = shown(&status);
+    let line = text.lines().find(|line| line.contains("paid for")).unwrap();
+    assert_eq!(
+        line,
+        "  paid for: 6 servers (0.1248 USD), 4 of them not product's (0.0832 USD); by the hour, t3.small on demand"
+    );
+}
+
+#[test]
+fn a_price_that_is_not_plain_is_none() {
+    for list in [listed(&[]), listed(&["0.0208", "0.0416"]), listed(&["0.0000000000"]), listed(&["free"]), "?".into()] {
+        assert_eq!(Price::read("t3.small", &list), None, "{list}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod account;
 mod past;
+mod prices;
 
 use std::collections::BTreeMap;
 use std::fmt;

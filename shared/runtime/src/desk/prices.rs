@@ -1,0 +1,33 @@
+//! What AWS asks for a server, from its price list.
+
+use serde_json::{Value, json};
+
+use super::{Desk, Hindrance};
+use crate::signed;
+
+const PRODUCTS: &str = "pricing:GetProducts";
+
+impl Desk {
+    /// The entries of the price list for an instance type in this region: Linux, on demand, no licence.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn price_list(&self, instance_type: &str) -> Result<Value, Hindrance> {
+        let region = self.clients.config.region().map(AsRef::as_ref).unwrap_or_default();
+        let filters = [
+            ("instanceType", instance_type),
+            ("regionCode", region),
+            ("operatingSystem", "Linux"),
+            ("preInstalledSw", "NA"),
+            ("tenancy", "Shared"),
+            ("capacitystatus", "Used"),
+            ("licenseModel", "No License required"),
+        ]
+        .map(|(field, value)| json!({"Type": "TERM_MATCH", "Field": field, "Value": value}));
+        let body = json!({"ServiceCode": "AmazonEC2", "FormatVersion": "aws_v1", "Filters": filters}).to_string();
+        let headers =
+            [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AWSPriceListService.GetProducts")];
+        let call = signed::Call { service: signed::PRICING, method: "POST", path: "/", headers: &headers, body: &body };
+        Ok(self.send(&call, PRODUCTS, instance_type).await?.json())
+    }
+}
