@@ -11,6 +11,7 @@ use view::arguments::{From, How, Of, Shared};
 use view::exit::{self, Fault};
 use view::foresee::Ending;
 use view::paint::{BAD, DIM, GOOD, WARN, paint};
+use view::release::brief;
 use view::{course, span};
 
 use crate::interrupt::Interrupt;
@@ -91,7 +92,7 @@ pub async fn run(
         return Err(Fault::new(exit::NOT_YET, what));
     }
     if !how.yes {
-        terminal.agrees(&format!("Do this: {}?", course::headline(request)))?;
+        terminal.agrees(&format!("Do this: {}?", brief(&course::headline(request))))?;
     }
     carry_out(&session, request, change, how, terminal).await
 }
@@ -146,7 +147,7 @@ async fn carry_out(
             word("reason").clone_into(&mut said);
             if !terminal.json {
                 let time = span::words(i64::try_from(began.elapsed().as_secs()).unwrap_or_default());
-                terminal.tell(&format!("  {} {said}", paint(DIM, format!("{time:>10}"))));
+                terminal.tell(&format!("  {} {}", paint(DIM, format!("{time:>10}")), brief(&said)));
             }
         }
         if began.elapsed() + PAUSE > patience {
@@ -177,7 +178,7 @@ fn told(answer: &Value, took: Duration, terminal: &Terminal) -> Result<u8, Fault
         text.push_str(&format!("  {line}\n"));
     }
     text.push_str(&format!("  {}\n", paint(DIM, format!("It took {took}."))));
-    terminal.say(&text)?;
+    terminal.say(&brief(&text))?;
     Ok(code)
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::foresee::{Course, Ending, Part};
 use crate::paint::{BAD, BOLD, DIM, GOOD, WARN, paint};
+use crate::release::brief;
 use crate::span;
 use crate::steps::Names;
 
@@ -61,10 +62,14 @@ pub fn ending(course: &Course) -> (&'static str, String) {
 #[must_use]
 pub fn text(request: &Request, course: &Course, world: &World) -> String {
     let mut text = format!("{}\n", paint(BOLD, headline(request)));
-    for (number, line) in lines(course, world).iter().enumerate() {
-        let follows = if line.may_follow { paint(DIM, " (the rest goes on without it)") } else { String::new() };
+    let lines = lines(course, world);
+    for (number, line) in lines.iter().enumerate() {
+        let follows = if line.may_follow { paint(DIM, " *") } else { String::new() };
         let words = if line.kind == "wait" { paint(WARN, &line.text) } else { line.text.clone() };
         text.push_str(&format!("{:>4}. {words}{follows}\n", number + 1));
+    }
+    if lines.iter().any(|line| line.may_follow) {
+        text.push_str(&format!("  {}\n", paint(DIM, "* where this fails, the rest goes on")));
     }
     let style = match &course.ending {
         Ending::Done { .. } => GOOD,
@@ -72,7 +77,7 @@ pub fn text(request: &Request, course: &Course, world: &World) -> String {
         Ending::Waits(_) | Ending::Open => WARN,
     };
     text.push_str(&format!("  {}\n", paint(style, ending(course).1)));
-    text
+    brief(&text)
 }
 
 /// `promote r2 of mobile-web`.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::paint::{BAD, BOLD, DIM, GOOD, WARN, paint};
+use crate::release::brief;
 use crate::span;
 
 /// The filter pattern of the lines that say how a call for a service ended.
@@ -137,5 +138,5 @@ pub fn text(service: &str, stories: &[Story]) -> String {
             text.push_str(&format!("  {}  {action} {} {by}\n", paint(DIM, at), status.to_lowercase()));
         }
     }
-    text
+    brief(&text)
 }

@@ -49,6 +49,39 @@ fn without(verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
     found.cloned().ok_or_else(|| Fault::refused(format!("Name a release of {service}: {what}. {}", known(&all))))
 }
 
+/// So much of an execution's id is shown, as of commits: a release may be named by it.
+const BRIEF: usize = 8;
+const UUID: usize = 36;
+
+/// A text for people, with the ids of executions, which releases have for names, shortened to their beginnings.
+#[must_use]
+pub fn brief(text: &str) -> String {
+    let (mut short, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(first) = rest.chars().next() {
+        // Within a longer word it is part of another name.
+        let free = !short.ends_with(|before: char| before.is_ascii_alphanumeric() || before == '-');
+        if free && let Some((id, after)) = rest.split_at_checked(UUID).filter(|(id, after)| is_uuid(id) && ends(after))
+        {
+            short.extend(id.chars().take(BRIEF));
+            rest = after;
+        } else {
+            short.push(first);
+            rest = rest.get(first.len_utf8()..).unwrap_or_default();
+        }
+    }
+    short
+}
+
+fn is_uuid(text: &str) -> bool {
+    let groups = || text.split('-');
+    groups().map(str::len).eq([8, 4, 4, 4, 12])
+        && groups().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn ends(after: &str) -> bool {
+    !after.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-')
+}
+
 fn known(all: &[&ReleaseId]) -> String {
     if all.is_empty() {
         return "Nothing of it is there.".to_owned();

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::paint::{BAD, BOLD, DIM, GOOD, WARN, paint};
 use crate::price::Price;
+use crate::release::brief;
 use crate::span;
 
 /// What stands.
@@ -237,7 +238,7 @@ pub fn text(status: &Status) -> String {
     if status.releases.is_empty() && status.strange.is_none() {
         line("Nothing of it is there yet.".to_owned());
     }
-    let width = status.releases.iter().map(|placed| placed.release.chars().count()).max().unwrap_or_default();
+    let width = status.releases.iter().map(|placed| brief(&placed.release).chars().count()).max().unwrap_or_default();
     for placed in &status.releases {
         line(row(placed, width));
         for unwell in &placed.unwell {
@@ -273,7 +274,7 @@ pub fn text(status: &Status) -> String {
     for unseen in &status.unseen {
         line(paint(WARN, unseen));
     }
-    text
+    brief(&text)
 }
 
 fn paid_for(costs: &Costs) -> String {
@@ -295,6 +296,7 @@ fn paid_for(costs: &Costs) -> String {
 
 fn row(placed: &Placed, width: usize) -> String {
     let Placed { release, role, since_seconds, percent, healthy, asked, servers, goes_in_seconds, .. } = placed;
+    let release = brief(release);
     let style = match role.as_str() {
         "product" => GOOD,
         "promoting" | "baking" => WARN,

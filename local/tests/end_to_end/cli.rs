@@ -8,7 +8,7 @@ use gateway::{Rule, What};
 use local::Stack;
 use local::standing::Tagged;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 use crate::stage::{
@@ -118,6 +118,55 @@ async fn nothing_is_changed_without_a_yes() {
     run(&stack, &["rollback", SERVICE, "r1", "--yes"]).await.ended(3, &["cannot be rolled back"]);
     unchanged_since(&stack, before);
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+}
+
+/// Runs it at a terminal of its own, where somebody types these lines.
+async fn at_a_terminal(stack: &Stack, arguments: &[&str], typed: &str) -> Said {
+    let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let tool = command(stack, arguments);
+    let mut terminal = Command::new(stack.options().venv.join("bin/python"));
+    terminal.args(["-c", spawn]).arg(tool.as_std().get_program()).args(tool.as_std().get_args());
+    terminal.env_clear().envs(tool.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).await.unwrap();
+    Said::of(tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the tool hangs").unwrap())
+}
+
+#[tokio::test]
+async fn at_a_terminal_it_asks() {
+    let stack = stack().await;
+    pre_product(&stack, SERVICE, "r1").await;
+    let before = stack.gateway().record().mark();
+    for no in ["n\n", "\n", "yet\n"] {
+        let said = at_a_terminal(&stack, &["promote", SERVICE], no).await;
+        assert_eq!(said.code, 4, "{}", said.out);
+        says(&said.out, &["Do this: promote r1 of mobile-web? [y/N]", "Nothing was changed"]);
+    }
+    unchanged_since(&stack, before);
+    let said = at_a_terminal(&stack, &["promote", SERVICE], "y\n").await;
+    assert_eq!(said.code, 0, "{}", said.out);
+    says(&said.out, &["\u{1b}[32mdone:\u{1b}[0m release r1 is product"]);
+    assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+}
+
+#[tokio::test]
+async fn who_watches_sees_it_again_until_ctrl_c() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    let mut command = command(&stack, &["status", SERVICE, "--watch", "--every", "1s"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let twice = async {
+        let mut shown = 0;
+        while shown < 2 {
+            shown += usize::from(lines.next_line().await.unwrap().expect("it ended").contains("product      r1"));
+        }
+    };
+    tokio::time::timeout(PATIENCE, twice).await.expect("it is shown once alone");
+    let pid = child.id().unwrap().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("Ctrl-C does not end it").unwrap();
+    assert_eq!(ended.code(), Some(130));
 }
 
 #[tokio::test]

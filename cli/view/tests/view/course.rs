@@ -25,12 +25,13 @@ fn a_promote() {
     promote r3 of mobile-web
        1. switch the product rule: r3 100 %, r2 0 %
        2. read the product rule back
-       3. tag the rule: since (the rest goes on without it)
-       4. tag i-r3-1, i-r3-2: role=product since (the rest goes on without it)
-       5. tag the group of r3: role=product since (the rest goes on without it)
-       6. tag i-r2-1, i-r2-2: role=retired since (the rest goes on without it)
-       7. tag the group of r2: role=retired since (the rest goes on without it)
-       8. delete the pre-product rule (the rest goes on without it)
+       3. tag the rule: since *
+       4. tag i-r3-1, i-r3-2: role=product since *
+       5. tag the group of r3: role=product since *
+       6. tag i-r2-1, i-r2-2: role=retired since *
+       7. tag the group of r2: role=retired since *
+       8. delete the pre-product rule *
+      * where this fails, the rest goes on
       Then release r3 is product.
     ");
 }
@@ -39,16 +40,16 @@ fn a_promote() {
 fn a_rollback_is_told_until_the_bad_release_is_gone() {
     insta::assert_snapshot!(told(rollback(), "r2"), @"
     rollback r2 of mobile-web
-       1. tag i-r2-1, i-r2-2: reason=rolled back by a call role=rejected since (the rest goes on without it)
-       2. tag the group of r2: reason=rolled back by a call role=rejected since (the rest goes on without it)
+       1. tag i-r2-1, i-r2-2: reason=rolled back by a call role=rejected since *
+       2. tag the group of r2: reason=rolled back by a call role=rejected since *
        3. switch the product rule: r1 100 %
        4. read the product rule back
-       5. tag the rule: since (the rest goes on without it)
+       5. tag the rule: since *
        6. tell the service's people: release r2 was rejected: rolled back by a call
-       7. tag i-r2-1, i-r2-2: told (the rest goes on without it)
-       8. tag the group of r2: told (the rest goes on without it)
-       9. tag i-r1-1, i-r1-2: role=product since (the rest goes on without it)
-      10. tag the group of r1: role=product since (the rest goes on without it)
+       7. tag i-r2-1, i-r2-2: told *
+       8. tag the group of r2: told *
+       9. tag i-r1-1, i-r1-2: role=product since *
+      10. tag the group of r1: role=product since *
       11. tag the group of r2: out
       12. wait for the rule change to reach every load-balancer node, 15 s more
       13. wait for requests under way to end on i-r2-1, i-r2-2 (30 s)
@@ -56,6 +57,7 @@ fn a_rollback_is_told_until_the_bad_release_is_gone() {
       15. wait for requests under way to end on i-r2-1, i-r2-2
       16. delete the target group of r2
       17. terminate i-r2-1, i-r2-2
+      * where this fails, the rest goes on
       Then release r2 is rejected and gone; product is r1.
     ");
 }
@@ -67,7 +69,7 @@ fn a_finish_is_told_until_what_was_before_is_gone() {
        1. tag the group of r2: kept
        2. switch the product rule: r2 100 %
        3. read the product rule back
-       4. tag the rule: since (the rest goes on without it)
+       4. tag the rule: since *
        5. tag the group of r1: out
        6. wait for the rule change to reach every load-balancer node, 15 s more
        7. wait for requests under way to end on i-r1-1, i-r1-2 (30 s)
@@ -75,6 +77,7 @@ fn a_finish_is_told_until_what_was_before_is_gone() {
        9. wait for requests under way to end on i-r1-1, i-r1-2
       10. delete the target group of r1
       11. terminate i-r1-1, i-r1-2
+      * where this fails, the rest goes on
       Then release r2 is kept: what was before it is gone.
     ");
 }

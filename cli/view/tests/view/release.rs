@@ -4,7 +4,7 @@ use domain::request::Verb;
 use domain::tags::Role;
 use plans::Standing;
 use view::exit;
-use view::release::meant;
+use view::release::{brief, meant};
 
 use crate::world::{add, found, now, world};
 
@@ -26,4 +26,16 @@ fn a_release_is_named_by_its_beginning_or_by_its_place() {
         assert_eq!(fault.code, exit::REFUSED);
         assert!(fault.sentence.contains(words), "{fault:?}");
     }
+}
+
+#[test]
+fn executions_are_shown_by_their_beginnings() {
+    let id = "780d0d76-ee84-4673-84dd-e5fc41595eb9";
+    assert_eq!(brief(&format!("release {id} is product; {id}.")), "release 780d0d76 is product; 780d0d76.");
+    assert_eq!(brief(id), "780d0d76");
+    for whole in ["r2", "i-0693b6f5788c72d3c", "780d0d76-ee84-4673-84dd-e5fc41595eb", "größer als 2026-11-21T23:46:15Z"]
+    {
+        assert_eq!(brief(whole), whole);
+    }
+    assert_eq!(brief(&format!("build-{id}")), format!("build-{id}"), "part of another name");
 }
