@@ -31,7 +31,7 @@ export SAM_CLI_TELEMETRY ?= 0
 DENY_VERSION := 0.20.2
 DENY := $(VENV)/deny/bin/cargo-deny-$(DENY_VERSION)
 
-.PHONY: help build bootstraps test demo local zero-loss bench model fuzz faults templates permissions licences audit packages reproducible arm64 deploy clean haproxy
+.PHONY: help build bootstraps test demo local recording zero-loss bench model fuzz faults templates permissions licences audit packages reproducible arm64 deploy clean haproxy
 
 help: ## what there is (this)
 	@echo "make <target>, where <target> is one of"
@@ -55,6 +55,11 @@ demo: haproxy bootstraps ## four releases on this machine, told as they happen: 
 
 local: haproxy bootstraps ## the whole system on this machine, to play with, until Ctrl-C
 	@cd $(ROOT) && $(CARGO) run --locked -p local -- up
+
+recording: haproxy bootstraps $(VENV)/recording/.stamp ## docs/terminal.svg: the tool at a terminal, as the README shows it
+	@cd $(ROOT) && $(CARGO) build --quiet --locked -p local
+	@cd $(ROOT) && $(VENV)/bin/python .ci/recording target/debug/local $(LAMBDA)/pointsman/bootstrap target/terminal.cast
+	@cd $(ROOT) && $(VENV)/recording/bin/termtosvg render target/terminal.cast docs/terminal.svg --template window_frame --loop-delay 5000
 
 zero-loss: haproxy bootstraps ## 500 promotes and 500 rollbacks under load, beside what people do today: who loses requests
 	@cd $(ROOT) && mkdir -p target && $(CARGO) run --quiet --locked --profile model -p zero_loss -- run $(ZERO_LOSS)
@@ -134,6 +139,10 @@ $(VENV)/sam/.stamp: $(ROOT)/requirements/sam.txt $(VENV)/.stamp
 
 $(VENV)/checkov/.stamp: $(ROOT)/requirements/checkov.txt $(VENV)/.stamp
 	@$(ROOT)/.ci/venv $(PYTHON) $(VENV)/checkov $<
+	@touch $@
+
+$(VENV)/recording/.stamp: $(ROOT)/requirements/recording.txt $(VENV)/.stamp
+	@$(ROOT)/.ci/venv $(PYTHON) $(VENV)/recording $<
 	@touch $@
 
 # Without optimisation, which takes a minute and not five; a check of these crates takes two seconds either way.
