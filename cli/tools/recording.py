@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Records the terminal session of the README: the real tool at a real terminal, against the whole system on this machine.
 
-.ci/recording LOCAL TOOL CAST: starts LOCAL (the binary of `local/`), brings one release to product and the next before QA, then
+recording.py LOCAL TOOL CAST: starts LOCAL (the binary of `local/`), brings one release to product and the next before QA, then
 types the commands below. TOOL is `pointsman`. What comes out is an asciinema cast; `make recording` makes the picture of it.
 """
 
@@ -22,6 +21,8 @@ from pathlib import Path
 
 import boto3
 
+from system import PATIENCE, started, until
+
 WIDTH, HEIGHT = 112, 34
 SERVICE = "mobile-web"
 PROMPT = "\x1b[1;36m$\x1b[0m "
@@ -34,7 +35,6 @@ COMMANDS = [
     (f"pointsman history {SERVICE} --since 1h", 6),
 ]
 QUESTION = b"[y/N] "
-PATIENCE = 180
 # Nobody watches a wait of more than this.
 LONGEST_PAUSE = 1.5
 
@@ -87,24 +87,6 @@ def run(cast, tool, command, environment):
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code != 0:
         sys.exit(f"{command} ended with {code}: {said.decode()}")
-
-
-def until(what, look):
-    """Looks until there is something."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    sys.exit(f"{what}: not within {PATIENCE} s")
-
-
-def started(local, folder):
-    """Starts the system; answers the process and the variables that it wants to be sourced."""
-    process = subprocess.Popen([local, "up", folder], stdout=subprocess.DEVNULL)
-    until("the local system", (Path(folder) / "env").exists)
-    lines = [shlex.split(line)[1] for line in (Path(folder) / "env").read_text().splitlines() if line.startswith("export ")]
-    return process, dict(line.split("=", 1) for line in lines)
 
 
 def build(version):
