@@ -284,6 +284,12 @@ async fn a_config_is_looked_at_by_itself_and_in_its_account() {
         .await
         .ended(3, &["2 faults", "no alarm not-there", "subnet-0123456789abcdef0 does not exist"]);
 
+    let denied = stack.gateway().faults();
+    let denied = denied.add(Rule::new(What::AccessDenied).caller("TERMINAL").action("DescribeImages"));
+    run(&stack, &["validate", &good.name]).await.ended(0, &["good: good", "warning", "DescribeImages"]);
+    run(&stack, &["validate", &bad.name]).await.ended(3, &["no alarm not-there", "DescribeImages"]);
+    stack.gateway().faults().remove(denied);
+
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), r#"{"port": 0, "what": 1}"#).unwrap();
     let config = ["validate", SERVICE, "--offline", "--config", file.path().to_str().unwrap()];
