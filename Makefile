@@ -112,6 +112,7 @@ RIGHTS := rights:: stories:: strangers:: steps::an_alarm people::conditions even
 permissions: haproxy bootstraps ## each function's rights by the calls it makes: all allowed, all used, and nothing hostile
 	@rm -rf $(ROOT)/target/permissions
 	@cd $(ROOT) && POINTSMAN_JOURNAL=$(ROOT)/target/permissions $(CARGO) test --quiet --locked -p local --test end_to_end -- $(RIGHTS)
+	@cd $(ROOT) && POINTSMAN_JOURNAL=$(ROOT)/target/permissions $(CARGO) test --quiet --locked -p faults --test points
 	@cd $(ROOT) && $(VENV)/bin/python -m unittest discover -t . -s permissions/tests
 	@cd $(ROOT) && $(VENV)/bin/python -m permissions $(WRITE) target/permissions
 
