@@ -34,6 +34,7 @@ use domain::world::{Scope, World};
 
 pub use metrics::{Readiness, readiness, switches};
 pub use standing::{Share, Standing, Who};
+pub use sweep::begins_with;
 
 /// Decides what a call does now: steps, and what follows them.
 ///

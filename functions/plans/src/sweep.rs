@@ -15,6 +15,17 @@ use crate::standing::{Standing, Traffic, Who};
 use crate::told::{self, Concern, DAY_SECONDS};
 use crate::traffic;
 
+/// The sweep's period.
+const PERIOD_SECONDS: i64 = 600;
+
+/// With which of so many services a sweep begins that may not reach all of them: one begins so far from the last one, by the
+/// golden ratio, that wherever each stops, no service waits for many.
+#[must_use]
+pub fn begins_with(services: usize, now: Time) -> usize {
+    let turn = (now.seconds() / PERIOD_SECONDS).rem_euclid(1_000_000) * 618_034 % 1_000_000;
+    usize::try_from(turn).unwrap_or_default().saturating_mul(services) / 1_000_000
+}
+
 /// Plans the sweep of one service.
 pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
     let rejections = reject(standing, request);

@@ -2,6 +2,8 @@
 
 use domain::plan::Step;
 use domain::tags::{self, Role};
+use domain::time::Time;
+use plans::begins_with;
 
 use crate::account::Account;
 use crate::build::world;
@@ -21,6 +23,25 @@ fn tells_once_a_day(account: Account) -> String {
     let after: Vec<String> = ["r1", "r2", "r3"].iter().map(|release| account.role(release)).collect();
     assert_eq!((after, account.forwards("product")), (before, weights));
     account.notices[told].text("eu-central-1")
+}
+
+/// Sweeps that each stop after so many of 200 services; after how many of them, at most, every service was reached.
+fn all_are_reached_after(each: usize) -> usize {
+    let begin = Time::parse("2026-11-21T10:00:00Z").unwrap();
+    let after = |service: usize, from: i64| {
+        let reaches = |sweep: &i64| (200 + service - begins_with(200, begin + (from + sweep) * 600)) % 200 < each;
+        (0..200).find(reaches).map_or(200, |sweep| sweep + 1)
+    };
+    let longest = (0..200).flat_map(|service| (0..300).map(move |from| after(service, from))).max();
+    usize::try_from(longest.unwrap()).unwrap()
+}
+
+#[test]
+fn with_many_services_none_waits_for_long() {
+    assert_eq!(all_are_reached_after(200), 1);
+    assert_eq!(all_are_reached_after(140), 2);
+    assert_eq!(all_are_reached_after(50), 5);
+    assert!((0..200).all(|turn| begins_with(0, Time::parse("2026-11-21T10:00:00Z").unwrap() + turn * 600) == 0));
 }
 
 #[test]

@@ -27,8 +27,6 @@ use crate::{direct, report, together};
 
 /// No service is begun with less left than this.
 const SERVICE_NEEDS: Duration = Duration::from_secs(15);
-/// The sweep's period: each begins with another service, so that none is always the last.
-const PERIOD_SECONDS: i64 = 600;
 /// How long nothing is said again of what stays as it is.
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// As the lease table remembers that an unconfigured service was told.
@@ -94,9 +92,7 @@ pub(super) async fn sweep(runner: &Runner, deadline: Deadline) -> Result<Value, 
 
 /// The services, beginning with one that the time chooses.
 fn in_turn(names: &BTreeSet<ServiceName>) -> impl Iterator<Item = &ServiceName> {
-    let count = i64::try_from(names.len()).unwrap_or(1).max(1);
-    let first = usize::try_from((now().seconds() / PERIOD_SECONDS).rem_euclid(count)).unwrap_or_default();
-    names.iter().cycle().skip(first).take(names.len())
+    names.iter().cycle().skip(plans::begins_with(names.len(), now())).take(names.len())
 }
 
 /// Sweeps a service: without its lease it looks, with it it works. `None` where nothing was to do.
