@@ -17,10 +17,6 @@ $(if $(PLATFORM),,$(error ARCH is x86_64 or arm64, and not $(ARCH)))
 GLIBC     := 2.34
 LAMBDA    := $(ROOT)/target/lambda$(if $(filter-out x86_64,$(ARCH)),-$(ARCH))
 
-# What panics name as their place: crates/<crate>/…, wherever cargo unpacks them, so that everybody gets the same bytes.
-CARGO_HOME ?= $(HOME)/.cargo
-SAME_BYTES := --remap-path-prefix=$(CARGO_HOME)/registry/src=crates
-
 # cargo-lambda and zig are found in .venv. Debian keeps haproxy in /usr/sbin, which is not on everybody's path.
 export PATH := $(VENV)/bin:$(PATH):/usr/sbin
 export POINTSMAN_VENV := $(VENV)
@@ -44,7 +40,7 @@ build: bootstraps ## the four functions, as target/lambda/<function>.zip (some m
 # With the command-line tool, as $(LAMBDA)/pointsman/bootstrap: in one call the SDK is compiled once.
 bootstraps: $(VENV)/.stamp
 	@echo "== build: the four functions for $(ARCH), glibc $(GLIBC). The first time the AWS SDK is compiled too, which takes some minutes."
-	@cd $(ROOT) && RUSTFLAGS="$(SAME_BYTES) $$RUSTFLAGS" $(CARGO) lambda build --release --locked --target $(PLATFORM).$(GLIBC) --lambda-dir $(LAMBDA) $(FUNCTIONS:%=-p %) -p cli
+	@cd $(ROOT) && $(CARGO) lambda build --release --locked --target $(PLATFORM).$(GLIBC) --lambda-dir $(LAMBDA) $(FUNCTIONS:%=-p %) -p cli
 	@$(ROOT)/.ci/bootstraps $(GLIBC) $(ARCH) $(FUNCTIONS:%=$(LAMBDA)/%/bootstrap)
 
 test: $(VENV)/.stamp haproxy ## all checks and tests; what needs no SDK comes first
