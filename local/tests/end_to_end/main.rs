@@ -22,6 +22,7 @@ mod late;
 mod lateness;
 mod leases;
 mod letters;
+mod many_services;
 mod metrics;
 mod people;
 mod refusals;
