@@ -76,7 +76,7 @@ faults: bootstraps ## the real binaries, each call of AWS cut off in every way, 
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p faults
 
 templates: $(VENV)/.stamp $(VENV)/checkov/.stamp ## cfn-lint and checkov over all templates
-	@cd $(ROOT) && cfn-lint template.yaml examples/*/pipeline.yaml
+	@cd $(ROOT) && cfn-lint template.yaml examples/*/*.yaml
 	@cd $(ROOT) && $(VENV)/checkov/bin/checkov --config-file .ci/checkov.yaml
 
 licences: $(DENY) ## which licences, crates and sources are in use, against deny.toml

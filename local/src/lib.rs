@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod alarms;
+pub mod builds;
 pub mod costs;
 pub mod customers;
 pub mod demo;

@@ -1,4 +1,4 @@
-//! The build that is shipped: the example's revision as a zip, with any version.
+//! The build that is shipped: an example's revision as a zip, with any version.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -6,7 +6,6 @@ use std::path::Path;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::service::EXAMPLE;
 use crate::trouble::{Result, While};
 
 /// What of a build is not as the example has it.
@@ -24,13 +23,13 @@ impl Changes {
     }
 }
 
-/// Makes the zip of the example's revision with this version.
+/// Makes the zip of the revision of the example in this folder, with this version.
 ///
 /// # Errors
 ///
 /// Where a file of the example cannot be read.
-pub fn build(repository: &Path, version: &str, changes: &Changes) -> Result<Vec<u8>> {
-    let folder = repository.join(EXAMPLE).join("revision");
+pub fn build(example: &Path, version: &str, changes: &Changes) -> Result<Vec<u8>> {
+    let folder = example.join("revision");
     let mut files = Vec::new();
     collect(&folder, "", &mut files)?;
     let mut put = |name: &str, text: String| match files.iter_mut().find(|(one, _)| one == name) {

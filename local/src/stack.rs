@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gateway::{Aws, Gateway, Moto};
-use lambda::cloudformation::Document;
+use lambda::cloudformation::{Document, Names};
 use lambda::{Bus, DeadLetter, Functions, Template};
-use machines::{Machines, Reservation};
+use machines::{Machines, Project, Reservation};
 use pipeline::{Engine, Pipeline};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::account::{self, Account, Place};
+use crate::builds;
 use crate::deployments::{self, Script};
 use crate::notices::Notices;
 use crate::prices;
@@ -110,6 +111,9 @@ impl Stack {
             options.parameters.iter().fold(account::names(), |names, (name, value)| names.with(name, value.as_str()));
         let mut template = Template::read(&template_path, &names)?;
         let mut variables = options.variables.clone();
+        for (name, text) in variables.iter_mut().filter(|(name, _)| name.starts_with("SERVICE_")) {
+            *text = service::in_account(&serde_json::from_str(text).when(name)?, &account).to_string();
+        }
         variables.insert(service::variable(&options.service), config.to_string());
         for function in &mut template.functions {
             function.environment.extend(variables.clone());
@@ -162,14 +166,25 @@ impl Stack {
     ///
     /// Where the template cannot be run, or the simulator refuses what the pipeline needs.
     pub async fn add_pipeline(&self, service: &str) -> Result<Arc<Engine>> {
-        let path = self.options.repository.join(service::EXAMPLE).join("pipeline.yaml");
         let names = account::names()
             .with("ServiceName", service)
             .with("SourceBucketName", bucket(service))
             .with("ApprovalEmail", "")
             .with("Application", service);
-        let groups = deployments::groups(&Document::read(&path, &names)?)?;
-        self.run_pipeline(Pipeline::read(&path, &names)?, groups).await
+        self.run_example(service::EXAMPLE, &names).await
+    }
+
+    /// Runs the pipeline of an example, beside those that run already. `names` has what its template's parameters are, and
+    /// the resources that its projects and deployment groups name.
+    ///
+    /// # Errors
+    ///
+    /// Where the template cannot be run, or the simulator refuses what the pipeline needs.
+    pub async fn run_example(&self, example: &str, names: &Names) -> Result<Arc<Engine>> {
+        let path = self.options.repository.join(example).join("pipeline.yaml");
+        let template = Document::read(&path, names)?;
+        let (projects, groups) = (builds::projects(&template)?, deployments::groups(&template)?);
+        self.run_pipeline(Pipeline::read(&path, names)?, projects, groups).await
     }
 
     /// Runs any pipeline, beside those that run already; `build.zip` in the bucket `<its name>-builds` is its source.
@@ -177,13 +192,18 @@ impl Stack {
     /// # Errors
     ///
     /// Where the simulator refuses what the pipeline needs.
-    pub async fn run_pipeline(&self, pipeline: Pipeline, groups: Vec<deployments::Group>) -> Result<Arc<Engine>> {
+    pub async fn run_pipeline(
+        &self,
+        pipeline: Pipeline,
+        projects: Vec<Project>,
+        groups: Vec<deployments::Group>,
+    ) -> Result<Arc<Engine>> {
         let moto = self.moto();
         account::versioned_bucket(&moto, &bucket(&pipeline.name)).await.when("the source bucket")?;
         for topic in approval_topics(&pipeline) {
             topic_for(&moto, &topic, &self.account.queue_arn).await?;
         }
-        let engine = Arc::new(Engine::start(pipeline, self.hooks(groups), pipeline::Settings::default()));
+        let engine = Arc::new(Engine::start(pipeline, self.hooks(projects, groups), pipeline::Settings::default()));
         let mut engines = lock(&self.shared.engines);
         engines.push(Arc::clone(&engine));
         let all: Vec<&Engine> = engines.iter().map(AsRef::as_ref).collect();

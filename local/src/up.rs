@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::account::REGION;
 use crate::narrator::Narrator;
 use crate::revision::{self, Changes};
-use crate::service;
+use crate::service::{self, EXAMPLE};
 use crate::stack::{Options, Stack, bucket};
 use crate::terminal::Terminal;
 use crate::trouble::{Result, While};
@@ -23,7 +23,7 @@ pub async fn run(terminal: &Terminal, options: Options) -> Result<()> {
     let stack = Stack::start(options).await?;
     let folder = stack.options().folder.clone();
     let build = folder.join("build.zip");
-    let zip = revision::build(&stack.options().repository, VERSION, &Changes::default())?;
+    let zip = revision::build(&stack.options().repository.join(EXAMPLE), VERSION, &Changes::default())?;
     std::fs::write(&build, zip).when(build.display())?;
     let sourced = Sourced::write(folder.join("env"), &variables(&stack, &build))?;
     terminal.say(&screen(&stack, &sourced.path));
@@ -151,6 +151,6 @@ What happens:
         pipeline = stack.options().service,
         env = shown(sourced),
         tool = shown(&stack.options().bootstraps.join("pointsman/bootstrap")),
-        revision = format_args!("{}/revision", service::EXAMPLE),
+        revision = format_args!("{}/revision", EXAMPLE),
     )
 }

@@ -20,7 +20,7 @@ const AGENT_FOLDER: &str = "opt/codedeploy-agent/deployment-root";
 const OUTPUT_LINES: usize = 10;
 
 /// What an instance finds `python3` and the like by: the system's own, as the agent has it, then ours.
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How often, and how long apart, a script that is "busy" is tried.
 const SPAWN_TRIES: usize = 50;

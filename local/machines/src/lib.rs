@@ -1,4 +1,4 @@
-//! What EC2, CodeDeploy's agent and the Application Load Balancer do, with real processes on one machine.
+//! What EC2, CodeBuild, CodeDeploy's agent and the Application Load Balancer do, with real processes on one machine.
 //!
 //! moto holds the account; this crate does what the account says. An instance is a folder and the processes
 //! that a revision's scripts start, at a loopback address that is the instance's private IP. HAProxy is the
@@ -16,6 +16,8 @@
 
 mod agent;
 mod appspec;
+mod build;
+mod buildspec;
 mod deploy;
 mod instances;
 mod load_balancer;
@@ -26,6 +28,7 @@ mod xml;
 
 pub use agent::{EventError, ScriptEnd};
 pub use appspec::{AppSpecError, File, FileExistsBehavior, LifecycleEvent, Script};
+pub use build::{Build, Built, Project, build};
 pub use deploy::{Cause, Deployment, Failure, InstanceFailure, Report, TagFilter};
 pub use instances::{Instance, Instances, RefreshError};
 pub use load_balancer::{FailedRequest, HaproxyError, Kill, Killed, LoadBalancer, Passes, SyncError};

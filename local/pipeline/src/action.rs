@@ -23,6 +23,7 @@ impl State {
         match action.kind {
             ActionKind::S3Source => self.begin_source(id),
             ActionKind::Lambda => self.begin_job(id),
+            ActionKind::CodeBuild => self.begin_build(id),
             ActionKind::CodeDeploy => self.begin_deployment(id),
             ActionKind::ManualApproval => self.begin_approval(id),
         }

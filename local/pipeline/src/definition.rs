@@ -82,6 +82,7 @@ pub struct Action {
 pub enum ActionKind {
     S3Source,
     Lambda,
+    CodeBuild,
     CodeDeploy,
     ManualApproval,
 }

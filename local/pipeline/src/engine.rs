@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::approval::{Notice, OpenApproval};
+use crate::build::{Build, Built};
 use crate::clock::Clock;
 use crate::definition::Pipeline;
 use crate::deploy::Deployment;
@@ -41,6 +42,8 @@ pub struct Hooks {
     /// Puts an event on EventBridge's default bus. Events are handed over one at a time, in order, so this should
     /// queue the event and not wait for who gets it.
     pub emit: Hook<Value, ()>,
+    /// Builds a source; answers, when it is over, with what was made.
+    pub build: Hook<Build, Result<Built, String>>,
     /// Deploys a revision; answers, when it is over, with a line that says what was reached.
     pub deploy: Hook<Deployment, Result<String, String>>,
     /// Reads a version of an object, or the newest.
@@ -231,6 +234,13 @@ impl Inner {
                 self.spawn(async move {
                     let read = read_object(object.clone()).await;
                     report(&back, |state| state.fetched(run, &object, read));
+                });
+            }
+            Effect::Build { run, build } => {
+                let builder = Arc::clone(&self.hooks.build);
+                self.spawn(async move {
+                    let result = builder(build).await;
+                    report(&back, |state| state.built(run, result));
                 });
             }
             Effect::Deploy { run, deployment } => {

@@ -4,7 +4,7 @@
 //! [`Engine`] runs one [`Pipeline`]; what it needs of the world it reaches by [`Hooks`]. [`handler`]
 //! makes what a gateway mounts as `codepipeline`.
 //!
-//! What AWS has and this has not: source, build and deploy actions other than S3's and CodeDeploy's,
+//! What AWS has and this has not: source, build and deploy actions other than S3's, CodeBuild's and CodeDeploy's,
 //! stage conditions and automatic rollback, the execution mode PARALLEL. A template that wants one of
 //! them is refused, with its name.
 
@@ -12,6 +12,7 @@ mod action;
 mod answers;
 mod api;
 mod approval;
+mod build;
 mod clock;
 mod command;
 mod definition;
@@ -29,6 +30,7 @@ mod variables;
 
 pub use api::{Api, handler};
 pub use approval::{Notice, OpenApproval};
+pub use build::{Build, Built};
 pub use definition::{Action, ActionKind, DefinitionError, ExecutionMode, Pipeline, Stage, TypeId, UploadRule};
 pub use deploy::Deployment;
 pub use engine::{Answer, Engine, Hook, Hooks, Invocation};

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
+use crate::build::Build;
 use crate::clock::Timestamp;
 use crate::definition::{Action, ExecutionMode, Pipeline};
 use crate::deploy::Deployment;
@@ -25,6 +26,7 @@ pub(crate) enum Effect {
     Publish(crate::approval::Notice),
     Invoke { run: RunId, function: String, event: Value },
     Fetch { run: RunId, object: ObjectVersion },
+    Build { run: RunId, build: Build },
     Deploy { run: RunId, deployment: Deployment },
 }
 

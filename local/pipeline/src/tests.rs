@@ -1,6 +1,7 @@
 //! The engine, driven by scripted hooks under tokio's paused clock.
 
 mod approvals;
+mod builds;
 mod harness;
 mod jobs;
 mod locks;

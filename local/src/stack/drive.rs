@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Stack;
 use crate::revision::{self, Changes};
+use crate::service::EXAMPLE;
 use crate::trouble::{Result, Trouble, While};
 
 /// No single wait takes this long on a machine that works.
@@ -49,12 +50,21 @@ impl Stack {
     ///
     /// Where the upload fails, or starts nothing.
     pub async fn ship(&self, service: &str, version: &str, changes: &Changes) -> Result<String> {
-        let zip = revision::build(&self.options().repository, version, changes)?;
-        let path = format!("/{}/build.zip", super::bucket(service));
+        self.ship_from(EXAMPLE, service, version, changes).await
+    }
+
+    /// Uploads a build of any example with this version to a pipeline's bucket, and waits for the execution that it starts.
+    ///
+    /// # Errors
+    ///
+    /// Where the upload fails, or starts nothing.
+    pub async fn ship_from(&self, example: &str, pipeline: &str, version: &str, changes: &Changes) -> Result<String> {
+        let zip = revision::build(&self.options().repository.join(example), version, changes)?;
+        let path = format!("/{}/build.zip", super::bucket(pipeline));
         let answer = self.aws("DEVELOPER").rest("s3", Method::PUT, &path, &[], zip).await.when("the upload")?;
         let uploaded = answer.headers.get("x-amz-version-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let uploaded = uploaded.ok_or_else(|| Trouble::new("the upload has no version"))?;
-        let engine = self.engine(service)?;
+        let engine = self.engine(pipeline)?;
         let started = engine.until(|| execution_of(&engine, &uploaded));
         within(PATIENCE, started, "the upload started no execution").await
     }

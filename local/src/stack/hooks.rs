@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gateway::Aws;
 use lambda::Message;
-use pipeline::{Deployment, Hooks, Invocation, Notice, ObjectVersion};
+use machines::Project;
+use pipeline::{Build, Built, Deployment, Hooks, Invocation, Notice, ObjectVersion};
 use serde_json::Value;
 
 use super::{Shared, Stack, lock};
@@ -14,9 +15,12 @@ use crate::uploads;
 /// The port of a service whose config says none.
 const PORT: u16 = 8080;
 
+/// The version of a build's source, as CodeBuild names it.
+const SOURCE_VERSION: &str = "CODEBUILD_RESOLVED_SOURCE_VERSION";
+
 impl Stack {
-    /// The hooks of a pipeline whose template has these deployment groups.
-    pub(super) fn hooks(&self, groups: Vec<Group>) -> Hooks {
+    /// The hooks of a pipeline whose template has these build projects and deployment groups.
+    pub(super) fn hooks(&self, projects: Vec<Project>, groups: Vec<Group>) -> Hooks {
         let functions = self.functions.clone();
         let invoke = Hooks::hook(move |invocation: Invocation| {
             let queued = functions.invoke_async(&invocation.function, &invocation.event);
@@ -60,7 +64,7 @@ impl Stack {
             }
         });
 
-        Hooks { invoke, emit, deploy: self.deploy(groups), read_object, publish }
+        Hooks { invoke, emit, build: build(projects), deploy: self.deploy(groups), read_object, publish }
     }
 
     fn deploy(&self, groups: Vec<Group>) -> pipeline::Hook<Deployment, Result<String, String>> {
@@ -94,6 +98,22 @@ impl Stack {
             }
         })
     }
+}
+
+/// Builds are run whatever the servers are made of.
+fn build(projects: Vec<Project>) -> pipeline::Hook<Build, Result<Built, String>> {
+    let projects = Arc::new(projects);
+    Hooks::hook(move |build: Build| {
+        let project = projects.iter().find(|project| project.name == build.project).cloned();
+        async move {
+            let project = project.ok_or_else(|| format!("there is no project {}", build.project))?;
+            let mut environment = build.environment;
+            environment.extend(build.source_version.map(|version| (SOURCE_VERSION.to_owned(), version)));
+            let order = machines::Build { id: build.id, project, source: build.source, environment };
+            let built = machines::build(order).await?;
+            Ok(Built { artifact: built.artifact, variables: built.variables })
+        }
+    })
 }
 
 /// Publishes what is not a function's, which the gateway does not see.

@@ -37,7 +37,8 @@ pub struct Options {
     pub change: fn(&mut Value),
     /// After how long the functions are stopped, where that is not to be the template's.
     pub timeout: Option<Duration>,
-    /// Variables of the functions that the template has not, or other values for those it has.
+    /// Variables of the functions that the template has not, or other values for those it has. What is a service, or the
+    /// services' defaults, gets this account's ids in the places of an example's.
     pub variables: BTreeMap<String, String>,
     /// The folder that the functions' calls are written into, for `make permissions`; none if they are not.
     pub journal: Option<PathBuf>,

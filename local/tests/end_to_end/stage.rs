@@ -177,7 +177,7 @@ Resources:
         bucket = local::stack::bucket(name),
     );
     let pipeline = Pipeline::parse("pipeline.yaml", &template, &local::account::names()).unwrap();
-    stack.run_pipeline(pipeline, Vec::new()).await.unwrap();
+    stack.run_pipeline(pipeline, Vec::new(), Vec::new()).await.unwrap();
 }
 
 /// One service of a stack that has several, each with rules, hosts and names of its own: a failure names its case by it.

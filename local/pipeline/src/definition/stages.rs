@@ -98,12 +98,13 @@ fn read_action(action: &Value, problems: &mut Vec<String>) -> Option<Action> {
     let kind = match (type_id.category.as_str(), type_id.owner.as_str(), type_id.provider.as_str()) {
         ("Source", "AWS", "S3") => ActionKind::S3Source,
         ("Invoke", "AWS", "Lambda") => ActionKind::Lambda,
+        ("Build" | "Test", "AWS", "CodeBuild") => ActionKind::CodeBuild,
         ("Deploy", "AWS", "CodeDeploy") => ActionKind::CodeDeploy,
         ("Approval", "AWS", "Manual") => ActionKind::ManualApproval,
         (category, owner, provider) => {
             problems.push(format!(
                 "the action {name} is {category}/{owner}/{provider}; Source/AWS/S3, Invoke/AWS/Lambda, \
-                 Deploy/AWS/CodeDeploy and Approval/AWS/Manual are run here"
+                 Build/AWS/CodeBuild, Deploy/AWS/CodeDeploy and Approval/AWS/Manual are run here"
             ));
             return None;
         }
@@ -137,6 +138,7 @@ fn check_action(action: &Action, problems: &mut Vec<String>) {
     let wanted: &[&str] = match action.kind {
         ActionKind::S3Source => &["S3Bucket", "S3ObjectKey"],
         ActionKind::Lambda => &["FunctionName"],
+        ActionKind::CodeBuild => &["ProjectName"],
         ActionKind::CodeDeploy => &["ApplicationName", "DeploymentGroupName"],
         ActionKind::ManualApproval => &[],
     };
@@ -159,6 +161,13 @@ fn check_action(action: &Action, problems: &mut Vec<String>) {
     }
     if action.kind == ActionKind::CodeDeploy && action.input_artifacts.len() != 1 {
         problems.push(format!("the action {} needs exactly one input artifact, the revision", action.name));
+    }
+    if action.kind == ActionKind::CodeBuild && (action.input_artifacts.len() != 1 || action.output_artifacts.len() > 1)
+    {
+        problems.push(format!(
+            "the action {} needs exactly one input artifact, and has one output artifact at most here",
+            action.name
+        ));
     }
     if action.timeout.is_some() && action.kind != ActionKind::ManualApproval {
         problems.push(format!("the action {} has TimeoutInMinutes, which only an approval can have", action.name));

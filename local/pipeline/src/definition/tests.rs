@@ -34,8 +34,8 @@ fn what_cannot_be_run_is_refused_with_all_that_is_wrong() {
     for (from, to, want) in [
         (
             "Category: Deploy, Owner: AWS, Provider: CodeDeploy",
-            "Category: Build, Owner: AWS, Provider: CodeBuild",
-            "the action Deploy is Build/AWS/CodeBuild",
+            "Category: Deploy, Owner: AWS, Provider: ECS",
+            "the action Deploy is Deploy/AWS/ECS",
         ),
         ("PipelineType: V2", "ExecutionMode: PARALLEL", "ExecutionMode PARALLEL is none of"),
         ("#{Register.Url}", "#{Nowhere.Url}", "CustomData of the action ShipIt refers to #{Nowhere.Url}"),

@@ -1,6 +1,6 @@
 //! A pipeline whose world is scripted: calls come out of a channel, the test answers them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
 use crate::{
-    Api, Deployment, Engine, ExecutionStatus, Hooks, Invocation, Notice, Object, ObjectVersion, OpenApproval, Pipeline,
-    Refusal, Settings,
+    Api, Build, Built, Deployment, Engine, ExecutionStatus, Hooks, Invocation, Notice, Object, ObjectVersion,
+    OpenApproval, Pipeline, Refusal, Settings,
 };
 
 /// Every wait ends after this much of the paused clock: far longer than the polls, far shorter than an approval.
@@ -32,6 +32,7 @@ pub(super) struct World {
     pub api: Api,
     pub deploys: Arc<Mutex<VecDeque<Deploys>>>,
     pub deployed: UnboundedReceiver<Deployment>,
+    pub builds: UnboundedReceiver<Build>,
     pub read: UnboundedReceiver<ObjectVersion>,
     pub notices: UnboundedReceiver<Notice>,
     calls: UnboundedReceiver<Invocation>,
@@ -62,6 +63,7 @@ impl World {
         let (call, calls) = unbounded_channel();
         let (emit, events) = unbounded_channel();
         let (deploy, deployed) = unbounded_channel();
+        let (build, builds) = unbounded_channel();
         let (look, read) = unbounded_channel();
         let (publish, notices) = unbounded_channel();
         let deploys: Arc<Mutex<VecDeque<Deploys>>> = Arc::default();
@@ -78,6 +80,17 @@ impl World {
             emit: Hooks::hook(move |event| {
                 let sent = emit.send(event);
                 async move { drop(sent) }
+            }),
+            build: Hooks::hook(move |order: Build| {
+                let built = (order.project != "broken").then(|| Built {
+                    artifact: "what was built".into(),
+                    variables: BTreeMap::from([("IMAGE".to_owned(), "web@sha256:1".to_owned())]),
+                });
+                let sent = build.send(order);
+                async move {
+                    drop(sent);
+                    built.ok_or_else(|| "there is no project broken".to_owned())
+                }
             }),
             deploy: Hooks::hook(move |deployment| {
                 let sent = deploy.send(deployment);
@@ -109,7 +122,7 @@ impl World {
         };
         let engine = Engine::start(pipeline, hooks, settings);
         let api = Api::of(&[&engine]);
-        Self { engine, api, deploys, deployed, read, notices, calls, events }
+        Self { engine, api, deploys, deployed, builds, read, notices, calls, events }
     }
 
     /// Uploads a build; gives the execution's id.
