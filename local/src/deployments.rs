@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use crate::trouble::{Result, Trouble};
 
+pub mod api;
+
 /// A deployment group of a template: the tags that choose its instances.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub application: String,
     pub name: String,

@@ -55,6 +55,9 @@ pub(crate) struct Shared {
     ended: watch::Sender<BTreeSet<String>>,
     notices: Notices,
     script: Script,
+    /// What can be deployed to, by CodeDeploy's own API.
+    groups: Mutex<Vec<deployments::Group>>,
+    started: deployments::api::Started,
     problems: Mutex<Vec<String>>,
 }
 
@@ -136,6 +139,8 @@ impl Stack {
             ended: watch::Sender::default(),
             notices: Notices::default(),
             script: Script::default(),
+            groups: Mutex::default(),
+            started: deployments::api::Started::default(),
             problems: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
@@ -200,6 +205,7 @@ impl Stack {
     ) -> Result<Arc<Engine>> {
         let moto = self.moto();
         account::versioned_bucket(&moto, &bucket(&pipeline.name)).await.when("the source bucket")?;
+        self.deployable(&groups);
         for topic in approval_topics(&pipeline) {
             topic_for(&moto, &topic, &self.account.queue_arn).await?;
         }
@@ -209,6 +215,15 @@ impl Stack {
         let all: Vec<&Engine> = engines.iter().map(AsRef::as_ref).collect();
         self.gateway.mount("codepipeline", pipeline::handler(&all));
         Ok(engine)
+    }
+
+    /// Lets builds deploy to these groups by CodeDeploy's API, beside those of before.
+    pub fn deployable(&self, groups: &[deployments::Group]) {
+        let mut all = lock(&self.shared.groups);
+        all.extend_from_slice(groups);
+        let handler =
+            deployments::api::handler(all.clone(), self.deploy(all.clone()), self.moto(), self.shared.started.clone());
+        self.gateway.mount("codedeploy", handler);
     }
 
     /// Configures one more service, as an SSM parameter below `SERVICES_PATH`.

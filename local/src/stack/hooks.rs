@@ -67,7 +67,7 @@ impl Stack {
         Hooks { invoke, emit, build: build(projects), deploy: self.deploy(groups), read_object, publish }
     }
 
-    fn deploy(&self, groups: Vec<Group>) -> pipeline::Hook<Deployment, Result<String, String>> {
+    pub(super) fn deploy(&self, groups: Vec<Group>) -> pipeline::Hook<Deployment, Result<String, String>> {
         let (machines, shared) = (self.machines.as_ref().map(Arc::downgrade), Arc::clone(&self.shared));
         let groups = Arc::new(groups);
         Hooks::hook(move |deployment: Deployment| {

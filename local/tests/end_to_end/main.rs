@@ -16,6 +16,7 @@ mod checks;
 mod cli;
 mod configs;
 mod deadlines;
+mod direct;
 mod docker_stages;
 mod events;
 mod late;

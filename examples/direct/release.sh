@@ -1,0 +1,140 @@
+#!/bin/sh
+# One step of a release, called until it is over: for builds outside CodePipeline.
+#
+#   release.sh provision        its servers
+#   release.sh deploy FOLDER    the build, onto them, by CodeDeploy
+#   release.sh register         QA can reach it; release.env says where, and what of it was seen
+#   release.sh promote          customers get it; with FINGERPRINT only what was seen
+#   release.sh finish           it is kept: what was before it goes
+#   release.sh rollback         nothing of it stays; if it is product, customers get the one before
+#
+# SERVICE and RELEASE say of what. A release has a name of its own: one that was rolled back does not come back.
+# BUILDS_BUCKET is where builds are uploaded to. As need be: WAIT_SECONDS, how long a step may take (3600); PAUSE_SECONDS, how
+# long before it is called again (5); POINTSMAN_PREFIX, what the functions' names begin with (pointsman).
+#
+# It ends with 0: done. 1: failed. 2: not called right. 3: refused, nothing was changed. 5: AWS could not be asked.
+# 6: not done in time. 130, 143: stopped.
+set -eu
+
+SERVICE=${SERVICE-} RELEASE=${RELEASE-} FINGERPRINT=${FINGERPRINT-}
+step=${1-} child=''
+# The CLI makes throttled and cut-off calls again: any call may come twice.
+export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
+# Version 1 of the CLI knows the region by this name only.
+[ -z "${AWS_REGION-}" ] || export AWS_DEFAULT_REGION="$AWS_REGION"
+
+end() {
+    code=$1
+    shift
+    printf 'release.sh %s: %s\n' "$step" "$*" >&2
+    exit "$code"
+}
+
+# A shell minds signals while it waits, and not while a program runs in its foreground.
+run() {
+    "$@" &
+    child=$! code=0
+    wait "$child" || code=$?
+    child=''
+    return "$code"
+}
+
+stopped() {
+    [ -z "$child" ] || kill "$child" 2>/dev/null || :
+    undo=" 'rollback' undoes it."
+    [ "$step" != rollback ] || undo=''
+    end "$1" "stopped. What $SERVICE $RELEASE has come to stays, and a call under way in AWS goes on for up to a minute." \
+        "'$step' again goes on from there.$undo"
+}
+
+# Reads a text of the answer, which is JSON on one line. Images that have the AWS CLI often have no jq.
+text() {
+    sed -nE 's/.*"'"$1"'":"(([^"\\]|\\.)*)".*/\1/p' "$work/answer" | plain
+}
+
+# Reads a list of texts, a line each.
+list() {
+    sed -nE 's/.*"'"$1"'":\["(([^"\\]|\\.|",")*)"\].*/\1/p' "$work/answer" | sed 's/","/\
+/g' | plain
+}
+
+plain() {
+    sed -e 's/\\n/\
+/g' -e 's/\\"/"/g' -e 's/\\\\/\\/g'
+}
+
+# Calls a function until it no longer answers that it waits: call FUNCTION [MORE OF THE PAYLOAD].
+call() {
+    function=${POINTSMAN_PREFIX:-pointsman}-$1 began=$(date +%s) said='' threw=0
+    printf '{"service":"%s","release":"%s"%s}' "$SERVICE" "$RELEASE" "${2-}" > "$work/payload"
+    while :; do
+        # A function answers within its minute.
+        run aws lambda invoke --function-name "$function" --payload "fileb://$work/payload" --cli-read-timeout 90 \
+            --query FunctionError --output text "$work/answer" > "$work/error" || end 5 "$function could not be called."
+        # Lambda's answer has no end of line, and sed wants one.
+        echo >> "$work/answer"
+        if [ "$(cat "$work/error")" = None ]; then
+            status=$(text status) reason=$(text reason) threw=0
+        else
+            # What it did stands, and the next call finds it.
+            status=waiting reason="$function gave no answer, it is called again: $(cat "$work/answer")" threw=$((threw + 1))
+            [ "$threw" -lt 3 ] || end 1 "$function gave no answer three times: $(cat "$work/answer")"
+        fi
+        case $status in
+        done)
+            printf 'done: %s\n' "$reason"
+            list details | sed 's/^/  /'
+            return
+            ;;
+        waiting) [ "$reason" = "$said" ] || printf '%s\n' "$reason" ;;
+        refused) end 3 "refused: $reason" ;;
+        *) end 1 "failed: ${reason:-$(cat "$work/answer")}" ;;
+        esac
+        said=$reason
+        [ $(($(date +%s) - began)) -lt "${WAIT_SECONDS:-3600}" ] || end 6 "not done in time: $reason"
+        run sleep "${PAUSE_SECONDS:-5}"
+    done
+}
+
+# Uploads a folder with an appspec.yml, and deploys it to the servers that are pre-product.
+deploy() {
+    key=$SERVICE/$RELEASE.zip
+    run aws deploy push --application-name "$SERVICE" --source "$1" --s3-location "s3://$BUILDS_BUCKET/$key" > /dev/null ||
+        end 1 "$1 could not be uploaded."
+    deployment=$(aws deploy create-deployment --application-name "$SERVICE" --deployment-group-name pre-product \
+        --s3-location "bucket=$BUILDS_BUCKET,key=$key,bundleType=zip" --query deploymentId --output text) ||
+        end 1 "CodeDeploy did not take it."
+    printf 'deployment %s\n' "$deployment"
+    run aws deploy wait deployment-successful --deployment-id "$deployment" ||
+        end 1 "failed: $(aws deploy get-deployment --deployment-id "$deployment" --output text \
+            --query deploymentInfo.errorInformation.message)"
+    printf 'done: %s is on its servers\n' "$RELEASE"
+}
+
+# They become part of JSON, and of an upload's key.
+for name in "$SERVICE" "$RELEASE" "${FINGERPRINT:-none}"; do
+    case $name in
+    '' | *[!A-Za-z0-9._:@+=-]*) end 2 "SERVICE, RELEASE and FINGERPRINT are made of letters, digits and . _ : @ + = -" ;;
+    esac
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'stopped 130' INT
+trap 'stopped 143' TERM
+
+case $step in
+provision) call provision ;;
+deploy)
+    if [ -z "${BUILDS_BUCKET-}" ] || [ ! -f "${2-}/appspec.yml" ]; then
+        end 2 "it needs BUILDS_BUCKET, and a folder with appspec.yml"
+    fi
+    deploy "$2"
+    ;;
+register)
+    call register
+    printf '%s\n' "RELEASE=$RELEASE" "PRE_PRODUCT_URL=$(text PreProductUrl)" "FINGERPRINT=$(text Fingerprint)" > release.env
+    ;;
+promote) call promote "${FINGERPRINT:+,\"fingerprint\":\"$FINGERPRINT\"}" ;;
+finish | rollback) call teardown ",\"action\":\"$step\"" ;;
+*) end 2 "$(sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' "$0")" ;;
+esac
