@@ -141,7 +141,7 @@ impl Shared {
     }
 }
 
-/// The port of a service's servers; in the example, application and service have one name.
+/// The port of a service's servers, where it has the application's name; else the one that examples have.
 fn port(shared: &Shared, service: &str) -> u16 {
     let configs = lock(&shared.configs);
     let port = configs.get(service).and_then(|config| config.get("port")).and_then(Value::as_u64);
