@@ -127,6 +127,7 @@ async fn at_a_terminal(stack: &Stack, arguments: &[&str], typed: &str) -> Said {
     let mut terminal = Command::new(stack.options().venv.join("bin/python"));
     terminal.args(["-c", spawn]).arg(tool.as_std().get_program()).args(tool.as_std().get_args());
     terminal.env_clear().envs(tool.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    terminal.env("TERM", "xterm");
     let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).await.unwrap();
     Said::of(tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the tool hangs").unwrap())
