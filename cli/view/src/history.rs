@@ -116,6 +116,7 @@ pub fn text(service: &str, stories: &[Story]) -> String {
     }
     let mut text = String::new();
     for story in stories {
+        // In full, once: by it pipelines and logs are searched.
         text.push_str(&format!("{}\n", paint(BOLD, &story.release)));
         for step in &story.steps {
             let style = match step.status.as_str() {
@@ -129,7 +130,7 @@ pub fn text(service: &str, stories: &[Story]) -> String {
                 paint(DIM, &step.ended),
                 paint(style, format!("{:<9} {:<7}", step.action, step.status)),
                 format_args!("{}{calls}", span::words(step.seconds)),
-                paint(DIM, &step.sentence),
+                paint(DIM, brief(&step.sentence)),
             ));
         }
         for Approval { action, status, by, at } in &story.approvals {
@@ -138,5 +139,5 @@ pub fn text(service: &str, stories: &[Story]) -> String {
             text.push_str(&format!("  {}  {action} {} {by}\n", paint(DIM, at), status.to_lowercase()));
         }
     }
-    brief(&text)
+    text
 }
