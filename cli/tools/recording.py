@@ -23,7 +23,7 @@ import boto3
 
 from system import PATIENCE, started, until
 
-WIDTH, HEIGHT = 112, 34
+WIDTH, HEIGHT = 122, 34
 SERVICE = "mobile-web"
 PROMPT = "\x1b[1;36m$\x1b[0m "
 # Each with the seconds that a reader wants for what it said.
