@@ -18,6 +18,8 @@ use crate::{Protocol, Request, request};
 
 /// Longer texts matter to no decision: they are messages.
 const TEXT_MAX: usize = 2000;
+/// How the access keys that STS gives begin.
+const FROM_STS: &str = "ASIA";
 /// What may be secret, and matters to none either.
 const SECRET: &str = "UserData";
 
@@ -36,10 +38,11 @@ impl Journal {
         Ok(Self(Mutex::new(OpenOptions::new().create_new(true).append(true).open(path)?)))
     }
 
-    /// Reads what the decision about a call depends on; `None` where no function makes it: only theirs carry a session token.
+    /// Reads what the decision about a call depends on; `None` where no function makes it. Theirs carry a session token, and so do
+    /// those of a build with a role: but its keys are from STS, whose keys begin with `ASIA`, and a function's are its name.
     pub(crate) async fn note(request: &Request, upstream: &Upstream) -> Option<Line> {
         let session = request.header("x-amz-security-token").unwrap_or_default();
-        if session.is_empty() {
+        if session.is_empty() || request.caller.starts_with(FROM_STS) {
             return None;
         }
         let moto = upstream.aws(request);
