@@ -54,7 +54,7 @@ local: haproxy bootstraps ## the whole system on this machine, to play with, unt
 
 recording: haproxy bootstraps $(VENV)/recording/.stamp ## docs/terminal.svg: the tool at a terminal, as the README shows it
 	@cd $(ROOT) && $(CARGO) build --quiet --locked -p local
-	@cd $(ROOT) && $(VENV)/bin/python cli/tools/recording.py target/debug/local $(LAMBDA)/pointsman/bootstrap target/terminal.cast
+	@cd $(ROOT) && PYTHONPATH=bench $(VENV)/bin/python docs/recording.py target/debug/local $(LAMBDA)/pointsman/bootstrap target/terminal.cast
 	@cd $(ROOT) && $(VENV)/recording/bin/termtosvg render target/terminal.cast docs/terminal.svg --template window_frame --loop-delay 5000
 
 zero-loss: haproxy bootstraps ## 500 promotes and 500 rollbacks under load, beside what people do today: who loses requests
@@ -63,7 +63,7 @@ zero-loss: haproxy bootstraps ## 500 promotes and 500 rollbacks under load, besi
 bench: haproxy bootstraps ## start-up, call times, memory, size and API calls, beside a boto3 peer; the tool's first line
 	@cd $(ROOT) && $(VENV)/bin/python bench/run.py
 	@cd $(ROOT) && $(CARGO) build --quiet --locked -p local
-	@cd $(ROOT) && $(VENV)/bin/python cli/tools/first_line.py target/debug/local $(LAMBDA)/pointsman/bootstrap
+	@cd $(ROOT) && $(VENV)/bin/python bench/first_line.py target/debug/local $(LAMBDA)/pointsman/bootstrap
 
 model: ## every call cut off anywhere, in every order: the plans against a model of AWS, some 13 million states
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p model

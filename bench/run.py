@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import itertools
 import json
-import math
 import pathlib
 import platform
 import statistics
@@ -21,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from answers import Answers, rounds
 from function import Function
+from spread import spread
 from world import SERVICE, World
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -145,13 +145,6 @@ async def measured(side, answers, record, environment, latency_seconds, warm_cal
         return {"init": function.init_seconds, "first": first, "warm": warm, "rss": function.peak_rss_bytes()}
     finally:
         await function.stop()
-
-
-def spread(values, unit):
-    """min / median / p95."""
-    values = sorted(values)
-    p95 = values[min(len(values) - 1, math.ceil(0.95 * len(values)) - 1)]
-    return " / ".join(f"{v / unit:.1f}" for v in (values[0], statistics.median(values), p95))
 
 
 async def timings(sides, records, runs, warm_calls):

@@ -6,6 +6,7 @@ mod hold;
 mod init;
 mod interrupt;
 mod plan;
+mod prices;
 mod session;
 mod status;
 mod terminal;

@@ -14,12 +14,15 @@ use view::credentials::{self, Keys, Profile, Way};
 use view::exit::{self, Fault};
 use view::source;
 
+use crate::prices::Prices;
+
 /// What is taken over from the environment as it is.
 const AS_IT_IS: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"];
 
 /// An account at hand.
 pub struct Session {
     pub desk: Desk,
+    pub prices: Prices,
     pub place: exit::Session,
     prefix: String,
 }
@@ -68,6 +71,7 @@ impl Session {
         variables.extend(token.map(|token| ("AWS_SESSION_TOKEN".to_owned(), token)));
         Ok(Self {
             desk: Desk::new(&variables),
+            prices: Prices::default(),
             place: exit::Session { region, profile: is_named.then_some(name) },
             prefix: shared.prefix.clone(),
         })

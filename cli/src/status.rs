@@ -11,15 +11,11 @@ use serde_json::{Value, json};
 use view::arguments::{From, Shared};
 use view::exit::{self, Fault};
 use view::paint::{BAD, paint};
-use view::price::Price;
 use view::status;
 
 use crate::interrupt::Interrupt;
 use crate::session::{Session, readable};
 use crate::terminal::Terminal;
-
-/// For so long a price is waited for beyond what is looked at: nobody opens this for it.
-const PRICE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Puts the cursor to the top and clears what is below.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
@@ -97,7 +93,7 @@ async fn show(session: &Session, found: &Found, service: &Service, terminal: &Te
     let (seen, held, price) = tokio::join!(
         session.desk.look(service, &request, scope),
         session.desk.held(&service.name),
-        tokio::time::timeout(PRICE_PATIENCE, session.desk.price_list(&service.instance_type)),
+        session.prices.of(&service.instance_type, &session.desk),
     );
     let mut unseen = Vec::new();
     let seen = match seen.map_err(|why| session.fault(why)) {
@@ -115,9 +111,7 @@ async fn show(session: &Session, found: &Found, service: &Service, terminal: &Te
     };
     let mut status = status::read(found, service, &seen.world, held.as_ref(), now());
     unseen.extend(seen.unseen);
-    // Without one, servers are counted: not everybody has the right, and not every partition the list.
-    let price = price.ok().and_then(Result::ok);
-    status.costs.price = price.and_then(|list| Price::read(&service.instance_type, &list));
+    status.costs.price = price;
     status.unseen = unseen;
     status.unseen.extend(not_seen.map(|why| format!("Whether somebody holds it could not be seen: {why}")));
     if terminal.json {

@@ -207,22 +207,17 @@ impl Agent {
         let mut child = spawn(command).await?;
         let group = child.id();
         let ended = tokio::time::timeout(script.timeout(), child.wait()).await;
-        let tail = || {
-            let text = std::fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            lines.get(lines.len().saturating_sub(OUTPUT_LINES)..).unwrap_or_default().join("\n")
-        };
         match ended {
             Ok(status) => match status? {
                 status if status.success() => Ok(()),
-                status => Err(fail(ScriptEnd::Failed(status.code()), tail())),
+                status => Err(fail(ScriptEnd::Failed(status.code()), tail(&log))),
             },
             Err(_) => {
                 if let Some(group) = group {
                     let _ = Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status();
                 }
                 let _ = child.wait().await;
-                Err(fail(ScriptEnd::TimedOut, tail()))
+                Err(fail(ScriptEnd::TimedOut, tail(&log)))
             }
         }
     }
@@ -260,6 +255,13 @@ async fn spawn(command: Command) -> io::Result<tokio::process::Child> {
         }
     }
     command.spawn()
+}
+
+/// The end of what a script or a build printed.
+pub(crate) fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(OUTPUT_LINES)..).unwrap_or_default().join("\n")
 }
 
 fn in_event<T>(event: &str, result: Result<T, EventError>) -> Result<T, (String, EventError)> {

@@ -16,7 +16,7 @@ use tokio::process::Command;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use crate::agent::SYSTEM_PATH;
+use crate::agent::{SYSTEM_PATH, tail};
 use crate::buildspec::BuildSpec;
 
 /// What stands in for programs that a build calls.
@@ -24,9 +24,6 @@ const STAND_INS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/stand-ins");
 
 /// No build of an example takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How much of the output a failure shows.
-const OUTPUT_LINES: usize = 10;
 
 /// A build project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,16 +62,16 @@ pub struct Built {
 ///
 /// In CodeBuild's words: the phase and the command that failed, and the end of what was printed.
 pub async fn build(order: Build) -> Result<Built, String> {
-    let folder = Folder::new().map_err(|error| format!("the build has no folder: {error}"))?;
-    let source = folder.0.join("src");
+    let folder = tempfile::tempdir().map_err(|error| format!("the build has no folder: {error}"))?;
+    let (folder, source) = (folder.path(), folder.path().join("src"));
     ZipArchive::new(Cursor::new(&order.source))
         .and_then(|mut zip| zip.extract(&source))
         .map_err(|error| failed("DOWNLOAD_SOURCE", &error))?;
     let spec = BuildSpec::read(&source.join(&order.project.buildspec))
         .map_err(|error| failed("DOWNLOAD_SOURCE", &format_args!("YAML_FILE_ERROR: {error}")))?;
-    run(&order, &spec, &folder.0, &source).await?;
+    run(&order, &spec, folder, &source).await?;
     let exported = spec.exported().iter().map(|name| {
-        let value = std::fs::read_to_string(folder.0.join(exported_file(name))).unwrap_or_default();
+        let value = std::fs::read_to_string(folder.join(exported_file(name))).unwrap_or_default();
         (name.clone(), value)
     });
     let variables = exported.collect();
@@ -115,9 +112,7 @@ async fn run(order: &Build, spec: &BuildSpec, folder: &Path, source: &Path) -> R
     let (phase, command) = at
         .and_then(|at| commands.get(at))
         .map_or(("BUILD", "the end of the build"), |(phase, command)| (phase.name(), *command));
-    let text = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let tail = lines.get(lines.len().saturating_sub(OUTPUT_LINES)..).unwrap_or_default().join("\n    ");
+    let tail = tail(&folder.join("log")).replace('\n', "\n    ");
     let reason = format!(
         "COMMAND_EXECUTION_ERROR: Error while executing command: {command}. Reason: {}\n    {tail}",
         status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit status {code}"))
@@ -154,24 +149,6 @@ fn pack(source: &Path, files: &[PathBuf]) -> zip::result::ZipResult<Bytes> {
 
 fn failed(phase: &str, why: &dyn std::fmt::Display) -> String {
     format!("Build terminated with state: FAILED. Phase: {phase}, {why}")
-}
-
-/// A build's folder; it goes with this value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> std::io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("pointsman-build-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is left to whoever clears the temporary folder.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

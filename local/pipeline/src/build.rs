@@ -36,12 +36,11 @@ impl State {
         let Some(run) = self.runs.get_mut(id) else { return };
         let Some(execution) = self.executions.get(run.execution) else { return };
         let source = run.input_artifacts.first().and_then(|place| execution.artifacts.get(&place.name));
-        let configured = |key: &str| run.configuration.get(key).cloned().unwrap_or_default();
-        let environment = match environment(&configured("EnvironmentVariables")) {
+        let environment = match environment(&run.configured("EnvironmentVariables")) {
             Ok(environment) => environment,
             Err(message) => return self.end_run(id, Outcome::Failed(Failure::configuration(message))),
         };
-        let project = configured("ProjectName");
+        let project = run.configured("ProjectName");
         let build = Build {
             id: format!("{project}:{}", new_id()),
             source: source.map(|artifact| artifact.bytes.clone()).unwrap_or_default(),

@@ -26,11 +26,10 @@ impl State {
         let Some(run) = self.runs.get_mut(id) else { return };
         let Some(execution) = self.executions.get(run.execution) else { return };
         let revision = run.input_artifacts.first().and_then(|place| execution.artifacts.get(&place.name));
-        let configured = |key: &str| run.configuration.get(key).cloned().unwrap_or_default();
         let deployment = Deployment {
             id: deployment_id(),
-            application: configured("ApplicationName"),
-            deployment_group: configured("DeploymentGroupName"),
+            application: run.configured("ApplicationName"),
+            deployment_group: run.configured("DeploymentGroupName"),
             revision: revision.map(|artifact| artifact.bytes.clone()).unwrap_or_default(),
             execution_id: execution.id.clone(),
         };

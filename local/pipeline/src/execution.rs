@@ -260,6 +260,11 @@ impl ActionRun {
         self.status == ActionStatus::InProgress
     }
 
+    /// A value of its configuration; empty where it has none of this name.
+    pub(crate) fn configured(&self, key: &str) -> String {
+        self.configuration.get(key).cloned().unwrap_or_default()
+    }
+
     /// Says when something is to be done about it without anybody's asking.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match &self.waiting {

@@ -75,10 +75,9 @@ impl State {
         let Some(run) = self.run(id) else { return };
         let wanted = self.execution(run.execution).and_then(|execution| execution.overrides.get(&run.action)).cloned();
         let wanted = wanted.unwrap_or_default();
-        let configured = |key: &str| run.configuration.get(key).cloned().unwrap_or_default();
         let object = ObjectVersion {
-            bucket: configured("S3Bucket"),
-            key: wanted.object_key.unwrap_or_else(|| configured("S3ObjectKey")),
+            bucket: run.configured("S3Bucket"),
+            key: wanted.object_key.unwrap_or_else(|| run.configured("S3ObjectKey")),
             version: wanted.object_version,
         };
         self.effects.push(Effect::Fetch { run: id, object });

@@ -9,10 +9,11 @@ use local::Stack;
 use local::standing::Tagged;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::stage::{
-    SERVICE, Service, ask, done, look, pre_product, product, reason, says, served, stack, status, unchanged_since,
+    SERVICE, Service, ask, done, look, pre_product, product, reason, says, served, signal, stack, status,
+    unchanged_since,
 };
 
 /// Nothing that is run here takes so long.
@@ -75,6 +76,12 @@ async fn run_command(mut command: Command) -> Said {
 
 async fn run(stack: &Stack, arguments: &[&str]) -> Said {
     run_command(command(stack, arguments)).await
+}
+
+/// Presses Ctrl-C; answers the code that it ends with.
+async fn ctrl_c(child: &mut Child) -> Option<i32> {
+    signal(child, "-INT").await;
+    tokio::time::timeout(PATIENCE, child.wait()).await.expect("Ctrl-C does not end it").unwrap().code()
 }
 
 #[tokio::test]
@@ -164,10 +171,8 @@ async fn who_watches_sees_it_again_until_ctrl_c() {
         }
     };
     tokio::time::timeout(PATIENCE, twice).await.expect("it is shown once alone");
-    let pid = child.id().unwrap().to_string();
-    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
-    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("Ctrl-C does not end it").unwrap();
-    assert_eq!(ended.code(), Some(130));
+    let ended = ctrl_c(&mut child).await;
+    assert_eq!(ended, Some(130));
 }
 
 #[tokio::test]
@@ -257,14 +262,12 @@ async fn ctrl_c_while_it_waits_says_what_goes_on() {
         }
     };
     tokio::time::timeout(PATIENCE, waits).await.expect("it says nothing while it waits");
-    let pid = child.id().unwrap().to_string();
-    Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
-    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("Ctrl-C does not end it").unwrap();
+    let ended = ctrl_c(&mut child).await;
     let mut last = String::new();
     while let Some(line) = lines.next_line().await.unwrap() {
         last += &line;
     }
-    assert_eq!(ended.code(), Some(130), "{last}");
+    assert_eq!(ended, Some(130), "{last}");
     says(&last, &["goes on", "Promote again to go on"]);
     let mut weights = service.weights("product").await;
     weights.sort();

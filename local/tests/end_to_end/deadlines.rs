@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{
     SERVICE, ask, calls_since, done, execution_ended, look, pre_product, product, quick, served, stack_with, status,
-    teardown,
+    sweep, teardown,
 };
 
 /// Room for a few changes: none is sent with less than 12 s left.
@@ -136,8 +136,7 @@ async fn the_sweep_ends_by_itself_and_goes_on_the_next_time() {
     pre_product(&stack, SERVICE, "r2").await;
     done(&stack, "provision", &ask(SERVICE, "r3")).await;
     let rules = slow(&stack);
-    let event = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
-    let answer = stack.invoke("teardown", &event).await.unwrap();
+    let answer = stack.invoke("teardown", &sweep()).await.unwrap();
     ended_by_itself(&answer);
     assert!(answer.error.is_none(), "{:?}", answer.error);
     lease_is_given_back(&stack).await;

@@ -13,7 +13,7 @@ use local::{Options, Stack, xml};
 use pipeline::ExecutionStatus;
 use serde_json::{Value, json};
 
-use crate::stage::{Person, ask, calls_since, done, stack_with, teardown};
+use crate::stage::{Person, ask, calls_since, done, stack_with, sweep, teardown};
 
 const EXAMPLE: &str = "examples/many-services";
 const SERVICES: usize = 200;
@@ -163,8 +163,7 @@ async fn two_hundred_services_are_shipped_by_the_same_four_functions() {
 
     // The sweep reads every config: none has a fault, and but for this one, all are known.
     stack.put_parameter(&format!("{}/tenant-999", stack.services_path()), r#"{"port":"8080"}"#).await.unwrap();
-    let sweep = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
-    let swept = stack.call("teardown", &sweep).await.unwrap();
+    let swept = stack.call("teardown", &sweep()).await.unwrap();
     assert_eq!(swept["failed"], json!(["tenant-999"]), "{swept}");
     // The example's two hundred, the one with a fault, and the stack's own.
     assert_eq!((&swept["services"], &swept["not_reached"]), (&json!(SERVICES + 2), &json!(0)), "{swept}");

@@ -11,6 +11,7 @@ use local::{Options, Stack};
 use local::{costs, xml};
 use pipeline::{ExecutionStatus, Pipeline};
 use serde_json::{Value, json};
+use tokio::process::{Child, Command};
 
 pub const SERVICE: &str = "mobile-web";
 
@@ -91,6 +92,17 @@ pub async fn look(stack: &Stack) -> Standing {
 pub async fn served(stack: &Stack, service: &str) -> Vec<String> {
     let weights = look(stack).await.weights(service, "product");
     weights.into_iter().filter(|(_, weight)| *weight > 0).map(|(release, _)| release).collect()
+}
+
+/// The event that makes teardown sweep.
+pub fn sweep() -> Value {
+    json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+}
+
+/// Sends a signal to a process: `-INT`.
+pub async fn signal(child: &Child, name: &str) {
+    let id = child.id().expect("it has ended").to_string();
+    assert!(Command::new("kill").args([name, &id]).status().await.unwrap().success());
 }
 
 /// The event of a pipeline's execution that ended: `FAILED`, `STOPPED`, `SUPERSEDED`, `CANCELED`.

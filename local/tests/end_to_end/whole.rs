@@ -8,6 +8,8 @@ use local::Options;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::stage::signal;
+
 /// No step of this takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,7 +71,6 @@ async fn the_printed_commands_work_and_ctrl_c_leaves_nothing() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let id = child.id().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     prints(&mut lines, "What happens:").await;
 
@@ -114,8 +115,7 @@ async fn the_printed_commands_work_and_ctrl_c_leaves_nothing() {
     let gateway = shell(folder, "echo $AWS_ENDPOINT_URL").await;
     assert!(!processes_of(&gateway).is_empty(), "the functions' processes are warm");
     assert!(processes_of(&folder.display().to_string()).len() > 3, "HAProxy and two servers");
-    let interrupted = Command::new("kill").args(["-INT", &id.to_string()]).status().await.unwrap();
-    assert!(interrupted.success());
+    signal(&child, "-INT").await;
     assert_eq!(ends(child).await, Some(0), "to be stopped is how it ends");
     assert_eq!(processes_of(&gateway), Vec::<String>::new());
     assert_eq!(processes_of(&folder.display().to_string()), Vec::<String>::new());

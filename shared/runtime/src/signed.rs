@@ -83,8 +83,7 @@ pub(crate) async fn send(clients: &Clients, call: &Call<'_>) -> Result<Answer, N
     let config = &clients.config;
     let region = config.region().map(AsRef::as_ref).unwrap_or_default();
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let region = home(call.service, region);
-    let host = if call.service == PRICING { "api.pricing" } else { call.service };
+    let (host, region) = home(call.service, region);
     let endpoint = config
         .endpoint_url()
         .map_or_else(|| format!("https://{host}.{region}.{domain}"), |url| url.trim_end_matches('/').to_owned());
@@ -118,13 +117,13 @@ pub(crate) async fn send(clients: &Clients, call: &Call<'_>) -> Result<Answer, N
     Ok(Answer { status, function_failed, code, body: read(response, ANSWER_BYTES).await? })
 }
 
-/// The region whose endpoint is called: the price list of all regions is kept in one of them.
+/// The beginning of a service's host name, and the region whose endpoint is called: the price list of all regions is kept in one of them.
 /// <https://docs.aws.amazon.com/general/latest/gr/billing.html>
-fn home<'a>(service: &str, region: &'a str) -> &'a str {
+fn home<'a>(service: &'a str, region: &'a str) -> (&'a str, &'a str) {
     match (service, region.starts_with("cn-")) {
-        (PRICING, false) => "us-east-1",
-        (PRICING, true) => "cn-northwest-1",
-        _ => region,
+        (PRICING, false) => ("api.pricing", "us-east-1"),
+        (PRICING, true) => ("api.pricing", "cn-northwest-1"),
+        _ => (service, region),
     }
 }
 

@@ -10,7 +10,9 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::workspace::{BUCKET, KEY, PATIENCE, Workspace, variables};
-use crate::stage::{Person, SERVICE, look, pre_product, product, quick, says, served, stack_with, unchanged_since};
+use crate::stage::{
+    Person, SERVICE, look, pre_product, product, quick, says, served, signal, stack_with, unchanged_since,
+};
 
 /// r1 is product, and r2 pre-product.
 async fn stack(change: fn(&mut Value)) -> Stack {
@@ -144,9 +146,9 @@ async fn whoever_stops_it_is_told_what_stays_and_can_undo_it() {
     late.env("WAIT_SECONDS", "0");
     ends(late, 6, &["not done in time: waiting for"]).await;
 
-    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+    for (name, code) in [("-TERM", 143), ("-INT", 130)] {
         let (child, _lines) = promotes(&workspace).await;
-        Command::new("kill").args([signal, &child.id().unwrap().to_string()]).status().await.unwrap();
+        signal(&child, name).await;
         let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it goes on").unwrap();
         assert_eq!(ended.status.code(), Some(code));
         let words = ["stopped. What mobile-web r2 has come to stays", "'rollback' undoes it"];

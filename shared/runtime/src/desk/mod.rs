@@ -245,6 +245,21 @@ impl Desk {
             .ok_or_else(|| Hindrance::Other("LEASE_TABLE is not set on the functions: it names the lease table".into()))
     }
 
+    /// A call of a service that speaks JSON by a target: `Logs_20140328.FilterLogEvents`.
+    async fn json(
+        &self,
+        service: &str,
+        target: &str,
+        input: &Value,
+        action: &'static str,
+        resource: &str,
+    ) -> Result<Value, Hindrance> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let body = input.to_string();
+        let call = signed::Call { service, method: "POST", path: "/", headers: &headers, body: &body };
+        Ok(self.send(&call, action, resource).await?.json())
+    }
+
     async fn send(
         &self,
         call: &signed::Call<'_>,

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Desk, Hindrance};
 use crate::errors::sdk_error;
-use crate::signed;
 
 const FILTER: &str = "logs:FilterLogEvents";
 const ACTIONS: &str = "codepipeline:ListActionExecutions";
@@ -56,11 +55,7 @@ impl Desk {
             if let (Some(token), Some(body)) = (&token, body.as_object_mut()) {
                 body.insert("nextToken".to_owned(), token.as_str().into());
             }
-            let body = body.to_string();
-            let headers =
-                [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "Logs_20140328.FilterLogEvents")];
-            let call = signed::Call { service: "logs", method: "POST", path: "/", headers: &headers, body: &body };
-            let page = self.send(&call, FILTER, group).await?.json();
+            let page = self.json("logs", "Logs_20140328.FilterLogEvents", &body, FILTER, group).await?;
             lines.extend(page.get("events").and_then(Value::as_array).into_iter().flatten().filter_map(line));
             token = page.get("nextToken").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
             if token.is_none() {

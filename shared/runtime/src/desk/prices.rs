@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Desk, Hindrance};
-use crate::signed;
+use crate::signed::PRICING;
 
 const PRODUCTS: &str = "pricing:GetProducts";
 
@@ -24,10 +24,7 @@ impl Desk {
             ("licenseModel", "No License required"),
         ]
         .map(|(field, value)| json!({"Type": "TERM_MATCH", "Field": field, "Value": value}));
-        let body = json!({"ServiceCode": "AmazonEC2", "FormatVersion": "aws_v1", "Filters": filters}).to_string();
-        let headers =
-            [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AWSPriceListService.GetProducts")];
-        let call = signed::Call { service: signed::PRICING, method: "POST", path: "/", headers: &headers, body: &body };
-        Ok(self.send(&call, PRODUCTS, instance_type).await?.json())
+        let input = json!({"ServiceCode": "AmazonEC2", "FormatVersion": "aws_v1", "Filters": filters});
+        self.json(PRICING, "AWSPriceListService.GetProducts", &input, PRODUCTS, instance_type).await
     }
 }

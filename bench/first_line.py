@@ -3,15 +3,13 @@
 first_line.py LOCAL TOOL [RUNS]: LOCAL is the binary of `local/`, TOOL is `pointsman`. Each run is a fresh process.
 """
 
-import math
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-from system import started
+from spread import spread
+from system import system
 
 GOAL_MS = 100
 
@@ -28,25 +26,14 @@ def run(tool, environment):
     return to_first * 1000, (time.perf_counter() - began) * 1000
 
 
-def shown(times):
-    """Minimum, median and 95th percentile."""
-    high = sorted(times)[math.ceil(len(times) * 0.95) - 1]
-    return f"{min(times):.1f} / {statistics.median(times):.1f} / {high:.1f}"
-
-
 def main(local, tool, runs="20"):
-    with tempfile.TemporaryDirectory() as folder:
-        process, variables = started(local, folder)
-        try:
-            environment = {**os.environ, **variables}
-            run(tool, environment)
-            times = [run(tool, environment) for _ in range(int(runs))]
-        finally:
-            process.terminate()
-            process.wait()
-    print(f"pointsman status, {len(times)} runs, ms, minimum / median / 95th percentile")
-    print(f"  to its first line   {shown([first for first, _ in times])}   goal: below {GOAL_MS}")
-    print(f"  to its end          {shown([end for _, end in times])}")
+    with system(local) as variables:
+        environment = {**os.environ, **variables}
+        run(tool, environment)
+        times = [run(tool, environment) for _ in range(int(runs))]
+    print(f"pointsman status, {len(times)} runs, ms, min / median / p95")
+    print(f"  to its first line   {spread([first for first, _ in times], 1)}   goal: below {GOAL_MS}")
+    print(f"  to its end          {spread([end for _, end in times], 1)}")
 
 
 if __name__ == "__main__":

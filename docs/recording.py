@@ -16,12 +16,11 @@ import sys
 import tempfile
 import termios
 import time
-import zipfile
 from pathlib import Path
 
 import boto3
 
-from system import PATIENCE, started, until
+from system import PATIENCE, system, until
 
 WIDTH, HEIGHT = 122, 34
 SERVICE = "mobile-web"
@@ -89,18 +88,6 @@ def run(cast, tool, command, environment):
         sys.exit(f"{command} ended with {code}: {said.decode()}")
 
 
-def build(version):
-    """A zip of the example's revision with this version."""
-    revision, path = Path("examples/mobile-web/revision"), Path(tempfile.mkdtemp()) / "build.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        for found in sorted(revision.rglob("*")):
-            if found.name == "VERSION":
-                file.writestr("VERSION", f"{version}\n")
-            elif found.is_file():
-                file.write(found, found.relative_to(revision))
-    return path
-
-
 def waiting(codepipeline, name):
     """The stage and the token of an approval that waits."""
     for stage in codepipeline.get_pipeline_state(name=SERVICE)["stageStates"]:
@@ -118,25 +105,21 @@ def approve(codepipeline, name):
 
 
 def main(local, tool, path):
-    with tempfile.TemporaryDirectory() as folder:
-        process, variables = started(local, folder)
-        try:
-            os.environ.update(variables)
-            s3, codepipeline = boto3.client("s3"), boto3.client("codepipeline")
-            environment = {**variables, "TERM": "xterm-256color", "HOME": folder, "PATH": "/usr/bin:/bin"}
-            s3.upload_file(str(build(1)), variables["SOURCE_BUCKET"], variables["SOURCE_KEY"])
-            approve(codepipeline, "ShipIt")
-            approve(codepipeline, "KeepIt")
-            s3.upload_file(str(build(2)), variables["SOURCE_BUCKET"], variables["SOURCE_KEY"])
-            until("the second release before QA", lambda: waiting(codepipeline, "ShipIt"))
-            cast = Cast()
-            for command, seconds in COMMANDS:
-                run(cast, tool, command, environment)
-                cast.say("", seconds)
-            cast.write(path)
-        finally:
-            process.terminate()
-            process.wait()
+    with system(local) as variables, tempfile.TemporaryDirectory() as home:
+        os.environ.update(variables)
+        s3, codepipeline = boto3.client("s3"), boto3.client("codepipeline")
+        environment = {**variables, "TERM": "xterm-256color", "HOME": home, "PATH": "/usr/bin:/bin"}
+        upload = variables["BUILD_ZIP"], variables["SOURCE_BUCKET"], variables["SOURCE_KEY"]
+        s3.upload_file(*upload)
+        approve(codepipeline, "ShipIt")
+        approve(codepipeline, "KeepIt")
+        s3.upload_file(*upload)
+        until("the second release before QA", lambda: waiting(codepipeline, "ShipIt"))
+        cast = Cast()
+        for command, seconds in COMMANDS:
+            run(cast, tool, command, environment)
+            cast.say("", seconds)
+        cast.write(path)
 
 
 if __name__ == "__main__":
