@@ -66,7 +66,7 @@ class Function:
         await self.within_limit(self.asked.wait())
         self.asked.clear()
         self.answered = asyncio.get_running_loop().create_future()
-        began = time.perf_counter()
+        self.given_at = time.perf_counter()
         self.give(
             http1.response(
                 200,
@@ -81,7 +81,7 @@ class Function:
             )
         )
         ended, answer = await self.within_limit(self.answered)
-        return ended - began, answer
+        return ended - self.given_at, answer
 
     async def within_limit(self, wait):
         """Waits, but not for a process that has ended, and not for ever."""

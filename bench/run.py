@@ -26,6 +26,7 @@ from world import SERVICE, World
 HERE = pathlib.Path(__file__).resolve().parent
 # Long enough that calls made side by side overlap, and calls made one after the other do not.
 COUNTING_LATENCY_SECONDS = 0.02
+SWITCH_LATENCY_SECONDS = 0.01
 OTHERS = 1000
 
 
@@ -129,6 +130,26 @@ async def replayed(side, record, environment):
         answers.stop()
 
 
+async def switched(side, record, environment, calls):
+    """Seconds from the event to the load balancer's answer that the rule is changed, of warm calls."""
+    answers = await Answers.start()
+    try:
+        answers.replay(record, SWITCH_LATENCY_SECONDS)
+        function = await side.start(answers.url, environment)
+        try:
+            await called(function, answers)
+            seconds = []
+            for _ in range(calls):
+                _, made = await called(function, answers)
+                seconds += [call.ended - function.given_at for call in made if call.action == "ModifyRule"]
+        finally:
+            await function.stop()
+        complain(answers)
+        return seconds
+    finally:
+        answers.stop()
+
+
 def complain(answers):
     if answers.unknown:
         raise SystemExit(f"the record has no answer to {dict(answers.unknown)}")
@@ -210,9 +231,8 @@ async def main():
 
     print("\nsize, zipped (-9)")
     if not ours.by_hand:
-        for path in sorted(ours.folder.glob("*/bootstrap")):
-            goal = 2.5 if path.parent.name == "promote" else 3.0
-            print(f"  {path.parent.name:<10}{zipped(path) / 1e6:6.2f} MB (goal: at most {goal})")
+        for name, goal in (("promote", 2.5), ("register", 3.0), ("provision", 3.0), ("teardown", 3.0)):
+            print(f"  {name:<10}{zipped(ours.folder / name / 'bootstrap') / 1e6:6.2f} MB (goal: at most {goal})")
     print(f"  {'boto3':<10}{peer.bytes_zipped() / 1e6:6.3f} MB, and boto3 itself")
 
     for side in (ours, peer):
@@ -222,6 +242,10 @@ async def main():
         show_calls(f"{side.name}: a warm promote", promote, goal)
         goal = " (goal: at most the 4th)" if side is ours else ""
         print(f"  ModifyRule is in round trip {switch_round(promote)}{goal}")
+        seconds = await switched(side, record, environment, options.runs)
+        goal = " (goal: below 100)" if side is ours else ""
+        added = f"{SWITCH_LATENCY_SECONDS * 1000:.0f} ms added to each answer"
+        print(f"  from the event to its answer, ms, {added}, min / median / p95: {spread(seconds, 1e-3)}{goal}")
         idle = await replayed(side, nothing, environment)
         changing = [str(call) for call, _ in idle if call.changes]
         goal = " (goal: at most 11 calls)" if side is ours else ""

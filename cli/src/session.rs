@@ -199,7 +199,7 @@ fn keys(way: Way, name: &str, is_named: bool) -> Result<Keys, Fault> {
         return Ok(keys);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim().lines().last().unwrap_or("it printed no credentials").trim_end_matches('.').to_owned();
+    let said = credentials::reason(&said);
     Err(no_aws(if is_named && name != "default" {
         format!(
             "There are no credentials for the profile {name}: {said}. If its session has expired: `aws sso login --profile {name}`."

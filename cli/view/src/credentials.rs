@@ -96,6 +96,15 @@ pub fn printed(output: &[u8]) -> Option<Keys> {
     Some(Keys { id: text("AccessKeyId")?, secret: text("SecretAccessKey")?, token: text("SessionToken") })
 }
 
+/// The reason in what AWS's tool or a credential process says when it gives none.
+#[must_use]
+pub fn reason(stderr: &str) -> &str {
+    if stderr.contains("Invalid choice") {
+        return "this `aws` is version 1, and version 2 is needed";
+    }
+    stderr.trim().lines().last().unwrap_or("it printed no credentials").trim_end_matches('.')
+}
+
 fn section_of(text: &str, wanted: &str) -> Option<BTreeMap<String, String>> {
     let (mut found, mut inside) = (None::<BTreeMap<String, String>>, false);
     for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
@@ -159,5 +168,22 @@ mod tests {
         assert_eq!(read, Some(Keys { id: "A".to_owned(), secret: "S".to_owned(), token: Some("T".to_owned()) }));
         assert_eq!(printed(b"Error: no session"), None);
         assert_eq!(format!("{:?}", read.unwrap()), "A (secret not shown)");
+    }
+
+    #[test]
+    fn why_there_are_none_is_one_sentence() {
+        for (said, want) in [
+            (
+                "\nError loading SSO Token: Token for x does not exist\n",
+                "Error loading SSO Token: Token for x does not exist",
+            ),
+            (
+                "aws: error: argument subcommand: Invalid choice, valid choices are:\n\nset | get",
+                "this `aws` is version 1, and version 2 is needed",
+            ),
+            ("", "it printed no credentials"),
+        ] {
+            assert_eq!(reason(said), want);
+        }
     }
 }

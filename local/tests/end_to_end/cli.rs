@@ -1,12 +1,13 @@
 //! The command-line tool, its real binary: what people see, what it changes, and each way in which it cannot go on.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use gateway::{Rule, What};
-use local::Stack;
 use local::standing::Tagged;
+use local::{Options, Stack};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
@@ -215,7 +216,7 @@ async fn each_way_of_not_reaching_the_service_has_its_sentence() {
         run(&stack, arguments).await.ended(code, words);
     }
     let mut nobody = command(&stack, &["status", SERVICE]);
-    nobody.env_remove("AWS_ACCESS_KEY_ID");
+    nobody.env_remove("AWS_ACCESS_KEY_ID").env("PATH", "/nonexistent");
     run_command(nobody).await.ended(5, &["no credentials", "AWS_ACCESS_KEY_ID"]);
     let mut nowhere = command(&stack, &["status", SERVICE]);
     nowhere.env_remove("AWS_REGION");
@@ -227,6 +228,51 @@ async fn each_way_of_not_reaching_the_service_has_its_sentence() {
     stack.gateway().faults().add(Rule::new(expired).caller("TERMINAL"));
     run(&stack, &["status", SERVICE]).await.ended(5, &["has expired"]);
     unchanged_since(&stack, before);
+}
+
+/// What version 2 of AWS's tool prints for its profiles `sso` and `late`.
+const AWS_CLI: &str = r#"#!/bin/sh
+case "$*" in
+  "configure export-credentials --format process --profile sso")
+    printf '{\n  "Version": 1,\n  "AccessKeyId": "SIGNED-ON",\n  "SecretAccessKey": "s",\n  "SessionToken": "t"\n}\n' ;;
+  *) printf '\nError loading SSO Token: Token for x does not exist\n' >&2; exit 255 ;;
+esac
+"#;
+
+#[tokio::test]
+async fn a_profile_gives_its_credentials_as_it_does_to_awss_tools() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    let region = local::account::REGION;
+    let keys = r#"{"Version": 1, "AccessKeyId": "PROCESS", "SecretAccessKey": "s"}"#;
+    let profiles = format!(
+        "[profile ops]\nregion = {region}\ncredential_process = echo '{keys}'\n\
+         [profile sso]\nregion = {region}\nsso_session = x\n[profile late]\nregion = {region}\nsso_session = x\n"
+    );
+    std::fs::write(&config, profiles).unwrap();
+    let aws = folder.path().join("aws");
+    std::fs::write(&aws, AWS_CLI).unwrap();
+    std::fs::set_permissions(&aws, PermissionsExt::from_mode(0o755)).unwrap();
+    let status = |profile: &str, path: &str| {
+        let mut status = command(&stack, &["status", SERVICE, "--profile", profile]);
+        status.env_remove("AWS_REGION").env("AWS_CONFIG_FILE", &config).env("PATH", format!("{path}:/usr/bin:/bin"));
+        run_command(status)
+    };
+    let here = folder.path().display().to_string();
+    for (profile, who) in [("ops", "PROCESS"), ("sso", "SIGNED-ON")] {
+        let before = stack.gateway().record().mark();
+        status(profile, &here).await.ended(0, &["r1"]);
+        let calls = stack.gateway().record().since(before);
+        assert!(calls.iter().any(|call| call.caller == who), "{profile}");
+    }
+    status("late", &here)
+        .await
+        .ended(5, &["for the profile late: Error loading SSO Token", "`aws sso login --profile late`"]);
+    // Version 1 is what the tests of the local system use.
+    let version_1 = Options::new().venv.join("bin");
+    status("sso", &version_1.display().to_string()).await.ended(5, &["version 2 is needed"]);
 }
 
 #[tokio::test]
