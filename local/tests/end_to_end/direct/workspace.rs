@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -92,16 +93,16 @@ impl<'a> Workspace<'a> {
     /// Runs a script in a shell, as a CI does; answers whether it succeeded.
     pub async fn shell(&self, shell: &[&str], script: &str, variables: &Variables) -> bool {
         let program = [shell, &["-c", script]].concat();
-        let output = self.command(&program, variables).output();
-        let output =
-            tokio::time::timeout(PATIENCE, output).await.unwrap_or_else(|_| panic!("{script}\ntakes too long"));
-        let output = output.unwrap();
-        let mut log = self.log.borrow_mut();
-        log.push_str(&format!("$ {script}\n"));
-        for stream in [&output.stdout, &output.stderr] {
-            log.push_str(&String::from_utf8_lossy(stream));
-        }
-        output.status.success()
+        let path = self.path().join("output");
+        let output = File::create(&path).unwrap();
+        let mut command = self.command(&program, variables);
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        let ended = tokio::time::timeout(PATIENCE, command.status()).await;
+        let said = std::fs::read_to_string(&path).unwrap();
+        self.log.borrow_mut().push_str(&format!("$ {script}\n{said}"));
+        let status =
+            ended.unwrap_or_else(|_| panic!("it takes too long:\n{}\n{}", self.log(), self.stack.last_words()));
+        status.unwrap().success()
     }
 
     /// What the build printed.
