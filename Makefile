@@ -25,9 +25,11 @@ export ARCH
 export SAM_CLI_TELEMETRY ?= 0
 
 DENY_VERSION := 0.20.2
-DENY := $(VENV)/deny/bin/cargo-deny-$(DENY_VERSION)
+DENY := $(VENV)/cargo-deny/bin/cargo-deny-$(DENY_VERSION)
+OHA_VERSION := 1.16.0
+OHA := $(VENV)/oha/bin/oha-$(OHA_VERSION)
 
-.PHONY: help build bootstraps test demo local recording zero-loss bench model fuzz faults templates permissions licences audit packages reproducible arm64 deploy clean haproxy
+.PHONY: help build bootstraps test demo local recording zero-loss rates bench model fuzz faults templates permissions licences audit packages reproducible arm64 deploy clean haproxy
 
 help: ## what there is (this)
 	@echo "make <target>, where <target> is one of"
@@ -59,6 +61,10 @@ recording: haproxy bootstraps $(VENV)/recording/.stamp ## docs/terminal.svg: the
 
 zero-loss: haproxy bootstraps ## 500 promotes and 500 rollbacks under load, beside what people do today: who loses requests
 	@cd $(ROOT) && mkdir -p target && $(CARGO) run --quiet --locked --profile model -p zero_loss -- run $(ZERO_LOSS)
+
+rates: $(OHA) ## the load of zero-loss beside oha's: whether both begin as many requests as they are asked for
+	@cd $(ROOT) && $(CARGO) build --quiet --locked --profile model -p zero_loss
+	@cd $(ROOT) && local/zero-loss/rates target/model/zero_loss $(OHA)
 
 bench: haproxy bootstraps ## start-up, call times, memory, size and API calls, beside a boto3 peer; the tool's first line
 	@cd $(ROOT) && $(VENV)/bin/python bench/run.py
@@ -147,13 +153,17 @@ $(VENV)/recording/.stamp: $(ROOT)/requirements/recording.txt $(VENV)/.stamp
 	@$(ROOT)/.ci/venv $(PYTHON) $(VENV)/recording $<
 	@touch $@
 
-# Without optimisation, which takes a minute and not five; a check of these crates takes two seconds either way.
-$(DENY):
-	@echo "== cargo-deny $(DENY_VERSION), into .venv/deny (about a minute)"
-	@CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(VENV)/deny/target $(CARGO) install --quiet --locked --debug --force \
-	    --root $(VENV)/deny --version $(DENY_VERSION) cargo-deny
-	@rm -rf $(VENV)/deny/target
-	@ln -f $(VENV)/deny/bin/cargo-deny $@
+# Without optimisation, which takes a minute and not five; what they do here takes as long either way.
+$(DENY): tool := cargo-deny
+$(DENY): version := $(DENY_VERSION)
+$(OHA):  tool := oha
+$(OHA):  version := $(OHA_VERSION)
+$(DENY) $(OHA):
+	@echo "== $(tool) $(version), into .venv/$(tool) (a minute or two)"
+	@CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(VENV)/$(tool)/target $(CARGO) install --quiet --locked --debug --force \
+	    --root $(VENV)/$(tool) --version $(version) $(tool)
+	@rm -rf $(VENV)/$(tool)/target
+	@ln -f $(VENV)/$(tool)/bin/$(tool) $@
 
 haproxy:
 	@$(ROOT)/.ci/haproxy
