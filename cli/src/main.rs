@@ -68,11 +68,7 @@ async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8, Fault> {
         }
         Command::Completions { shell } => completions(*shell, terminal),
         Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(manual::command())
-                .render(&mut page)
-                .map_err(|error| Fault::new(view::exit::FAILED, error.to_string()))?;
-            terminal.say(&String::from_utf8_lossy(&page))?;
+            terminal.say(&manual::page())?;
             Ok(view::exit::DONE)
         }
     }

@@ -8,11 +8,7 @@ use crate::span;
 
 /// A person's way into Pointsman: what stands, what a call would do, and the calls themselves.
 #[derive(Debug, Parser)]
-#[command(name = "pointsman", version, about, max_term_width = 110)]
-#[command(
-    after_help = "Credentials come from the environment, else from the profile (--profile, AWS_PROFILE): its keys, its \
-    credential_process, or whatever `aws configure export-credentials` makes of it. Exit codes: `pointsman man`, docs/cli.md."
-)]
+#[command(name = "pointsman", bin_name = "pointsman", version, about, max_term_width = 110)]
 pub struct Arguments {
     #[command(flatten)]
     pub shared: Shared,
