@@ -113,7 +113,8 @@ arm64: haproxy ## builds the functions for arm64 and ships releases with them, u
 	@cd $(ROOT) && .ci/arm64 $(ROOT)/target/lambda-arm64 $(FUNCTIONS)
 
 # The tests between them use every right of every function.
-RIGHTS := rights:: stories:: strangers:: steps::an_alarm people::conditions events::an_alarm_of_the checks::what_it_says capacity::an_ami
+RIGHTS := rights:: stories:: strangers:: steps::an_alarm people::conditions events::an_alarm_of_the checks::what_it_says \
+    capacity::an_ami capacity::what_was_launched
 permissions: haproxy bootstraps ## each function's rights by the calls it makes: all allowed, all used, and nothing hostile
 	@rm -rf $(ROOT)/target/permissions
 	@cd $(ROOT) && POINTSMAN_JOURNAL=$(ROOT)/target/permissions $(CARGO) test --quiet --locked -p local --test end_to_end -- $(RIGHTS)
