@@ -160,7 +160,7 @@ $(DENY): version := $(DENY_VERSION)
 $(OHA):  tool := oha
 $(OHA):  version := $(OHA_VERSION)
 $(DENY) $(OHA):
-	@echo "== $(tool) $(version), into .venv/$(tool) (a minute or two)"
+	@echo "== $(tool) $(version), into .venv/$(tool) (some minutes)"
 	@CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(VENV)/$(tool)/target $(CARGO) install --quiet --locked --debug --force \
 	    --root $(VENV)/$(tool) --version $(version) $(tool)
 	@rm -rf $(VENV)/$(tool)/target
