@@ -7,6 +7,7 @@ loopback, without TLS and with the whole processor: figures to compare with each
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import pathlib
@@ -113,41 +114,38 @@ async def recorded(side, others):
         await asyncio.to_thread(world.stop)
 
 
-async def replayed(side, record, environment):
-    """The calls that a warm promote makes, with the round trip of each."""
+@contextlib.asynccontextmanager
+async def replaying(side, record, environment, latency_seconds):
+    """A warm function, and what answers it as the record says."""
     answers = await Answers.start()
     try:
-        answers.replay(record, COUNTING_LATENCY_SECONDS)
+        answers.replay(record, latency_seconds)
         function = await side.start(answers.url, environment)
         try:
             await called(function, answers)
-            _, calls = await called(function, answers)
+            yield function, answers
         finally:
             await function.stop()
         complain(answers)
-        return rounds(calls)
     finally:
         answers.stop()
+
+
+async def replayed(side, record, environment):
+    """The calls that a warm promote makes, with the round trip of each."""
+    async with replaying(side, record, environment, COUNTING_LATENCY_SECONDS) as (function, answers):
+        _, calls = await called(function, answers)
+        return rounds(calls)
 
 
 async def switched(side, record, environment, calls):
     """Seconds from the event to the load balancer's answer that the rule is changed, of warm calls."""
-    answers = await Answers.start()
-    try:
-        answers.replay(record, SWITCH_LATENCY_SECONDS)
-        function = await side.start(answers.url, environment)
-        try:
-            await called(function, answers)
-            seconds = []
-            for _ in range(calls):
-                _, made = await called(function, answers)
-                seconds += [call.ended - function.given_at for call in made if call.action == "ModifyRule"]
-        finally:
-            await function.stop()
-        complain(answers)
+    async with replaying(side, record, environment, SWITCH_LATENCY_SECONDS) as (function, answers):
+        seconds = []
+        for _ in range(calls):
+            _, made = await called(function, answers)
+            seconds += [call.ended - function.given_at for call in made if call.action == "ModifyRule"]
         return seconds
-    finally:
-        answers.stop()
 
 
 def complain(answers):
