@@ -50,11 +50,32 @@ impl Change {
         }
     }
 
+    /// What is agreed to.
+    fn question(self, request: &Request) -> String {
+        match self {
+            Self::Remove => format!(
+                "Remove the whole service {}: its rules, which customers come by, its servers, groups and names?",
+                request.service
+            ),
+            Self::Promote | Self::Rollback | Self::Finish => format!("Do this: {}?", brief(&course::headline(request))),
+        }
+    }
+
+    /// What comes next, as one asks this tool for it; the function's own answer has it in its own words.
+    fn next(self, request: &Request) -> Option<String> {
+        let service = &request.service;
+        (self == Self::Promote).then(|| {
+            format!(
+                "`pointsman finish {service}` keeps it, `pointsman rollback {service}` goes back to what was before."
+            )
+        })
+    }
+
     /// What goes on without whoever waited.
     fn without_us(self) -> &'static str {
         match self {
             Self::Promote => {
-                "The weights stay where that call leaves them: nobody moves them on by himself, and alarms still take them back. Promote again to go on, or roll back."
+                "Traffic stays as `pointsman status` shows it then: nobody moves it on by himself, and alarms still take it back. Promote again to go on, or roll back."
             }
             Self::Rollback => {
                 "Customers are back as soon as its switch is made; the sweep tears the rejected release down within some minutes."
@@ -92,7 +113,7 @@ pub async fn run(
         return Err(Fault::new(exit::NOT_YET, what));
     }
     if !how.yes {
-        terminal.agrees(&format!("Do this: {}?", brief(&course::headline(request))))?;
+        terminal.agrees(&change.question(request))?;
     }
     carry_out(&session, request, change, how, terminal).await
 }
@@ -141,7 +162,7 @@ async fn carry_out(
         };
         let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
         if word("status") != "waiting" {
-            return told(&answer, began.elapsed(), terminal);
+            return told(&answer, change.next(request), began.elapsed(), terminal);
         }
         if word("reason") != said && !word("reason").is_empty() {
             word("reason").clone_into(&mut said);
@@ -159,7 +180,7 @@ async fn carry_out(
 }
 
 /// Says how it ended.
-fn told(answer: &Value, took: Duration, terminal: &Terminal) -> Result<u8, Fault> {
+fn told(answer: &Value, next: Option<String>, took: Duration, terminal: &Terminal) -> Result<u8, Fault> {
     let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     let code = match word("status") {
         "done" => exit::DONE,
@@ -174,7 +195,11 @@ fn told(answer: &Value, took: Duration, terminal: &Terminal) -> Result<u8, Fault
     let took = span::words(i64::try_from(took.as_secs()).unwrap_or_default());
     let mut text = format!("{} {}\n", paint(style, format!("{}:", word("status"))), word("reason"));
     let lines = |key: &str| answer.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    for line in lines("details").chain(lines("next")).chain(answer.get("untold").and_then(Value::as_str)) {
+    let next: Vec<&str> = match &next {
+        Some(ours) if code == exit::DONE => lines("next").take(1).map(|_| ours.as_str()).collect(),
+        _ => lines("next").collect(),
+    };
+    for line in lines("details").chain(next).chain(answer.get("untold").and_then(Value::as_str)) {
         text.push_str(&format!("  {line}\n"));
     }
     text.push_str(&format!("  {}\n", paint(DIM, format!("It took {took}."))));

@@ -18,17 +18,32 @@ use crate::terminal::Terminal;
 const PATIENCE_SECONDS: u32 = 90;
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// It stands in every status and notice meanwhile.
+const REASON_LENGTH: usize = 200;
+
 /// Holds a service.
 pub async fn hold(shared: &Shared, service: &str, reason: &str, time: i64, terminal: &Terminal) -> Result<u8, Fault> {
     let why: Vec<&str> = reason.split_whitespace().collect();
     if why.is_empty() {
         return Err(Fault::new(exit::USAGE, "Say why: whoever is kept waiting reads it."));
     }
+    if reason.chars().count() > REASON_LENGTH {
+        return Err(Fault::new(
+            exit::USAGE,
+            format!("Say why in at most {REASON_LENGTH} characters: each call that waits says it."),
+        ));
+    }
     let session = Session::open(shared, &From::default(), Some(service)).await?;
     let (name, _) = session.found(service).await?;
     let who = session.desk.who().await.map_err(|why| session.fault(why))?;
     let by = person(&who).unwrap_or(&who).to_owned();
     let hold = Hold { by, why: why.join(" "), until: now() + time };
+    let before = session.desk.held(&name).await.map_err(|why| session.fault(why))?;
+    if let Some(Hold { by, why, until }) = before.as_ref().filter(|before| before.by != hold.by) {
+        return Err(Fault::refused(format!(
+            "{name} is held by {by} until {until} already: {why}. `pointsman release-hold {name}` ends that, if {by} agrees."
+        )));
+    }
     let interrupt = Interrupt::watch();
     for waited in 0..PATIENCE_SECONDS {
         if session.desk.hold(&name, &hold).await.map_err(|why| session.fault(why))? {
@@ -40,6 +55,9 @@ pub async fn hold(shared: &Shared, service: &str, reason: &str, time: i64, termi
             } else {
                 let time = span::words(time);
                 terminal.say(&format!("{name} is held by {by} for {time}, until {until}: {why}\n"))?;
+                if let Some(before) = before {
+                    terminal.tell(&format!("It was held until {} before: {}", before.until, before.why));
+                }
             }
             return Ok(exit::DONE);
         }

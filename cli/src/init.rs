@@ -1,5 +1,6 @@
 //! `init`: a service's config from what serves it now.
 
+use runtime::desk::Hindrance;
 use serde_json::json;
 use view::arguments::Shared;
 use view::exit::{self, Fault};
@@ -18,7 +19,11 @@ pub async fn run(
 ) -> Result<u8, Fault> {
     let name = service_name(service)?;
     let session = Session::without_services(shared)?;
-    let serving = session.desk.behind(rule).await.map_err(|why| session.fault(why))?;
+    let serving = session.desk.behind(rule).await.map_err(|why| match why {
+        // What was named is not there, or is nothing to begin from.
+        Hindrance::Other(sentence) => Fault::refused(format!("{}.", sentence.trim_end_matches('.'))),
+        why @ Hindrance::Aws(_) => session.fault(why),
+    })?;
     let rules = session.desk.rules(&serving.listener).await.map_err(|why| session.fault(why))?;
     let taken = rules.iter().map(|rule| rule.priority).collect();
     let (config, open) = init::config(&serving, &taken, pre_product_host);

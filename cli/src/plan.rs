@@ -48,13 +48,11 @@ pub async fn prepare(
     ask(&mut request);
     let mut scope = plans::scope(&request.verb, &service);
     scope.launch |= request.verb == Verb::Provision;
-    let (seen, held) = tokio::join!(session.desk.look(&service, &request, scope), session.desk.held(&service.name));
+    let (seen, (held, not_seen)) =
+        tokio::join!(session.desk.look(&service, &request, scope), session.held(&service.name));
     let seen = seen.map_err(|why| session.fault(why))?;
     let mut unseen = seen.unseen;
-    let held = held.unwrap_or_else(|why| {
-        unseen.push(format!("Whether somebody holds the service could not be seen: {}", session.fault(why).sentence));
-        None
-    });
+    unseen.extend(not_seen);
     let course = foresee(&request, &service, &seen.world, now());
     Ok(Prepared { found, service, request, scope, world: seen.world, course, held, unseen })
 }
@@ -133,6 +131,9 @@ fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> R
     terminal.tell(&format!("What carries out {}:", course::headline(request)));
     terminal.say(&format!("{carries_out:#}\n"))?;
     terminal.tell(&format!("Whoever has {function} do it needs lambda:InvokeFunction on it alone."));
+    if code(course) != exit::DONE {
+        terminal.tell(&course::ending(course).1);
+    }
     Ok(())
 }
 

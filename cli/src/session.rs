@@ -6,7 +6,7 @@ use std::process::Command;
 
 use domain::config::{Found, Service, Settings};
 use domain::id::ServiceName;
-use domain::refusal::Refusal;
+use domain::refusal::{Hold, Refusal};
 use domain::request::{Function, Verb};
 use runtime::desk::{Desk, Hindrance};
 use view::arguments::{From, Shared};
@@ -58,6 +58,9 @@ impl Session {
         let region = region.or_else(|| profile.region()).ok_or_else(|| {
             Fault::new(exit::NO_AWS, "Which region? Say --region, or set AWS_REGION, or a region in the profile.")
         })?;
+        if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(Fault::new(exit::USAGE, format!("\"{region}\" is no region: they are named like eu-west-1.")));
+        }
         let way = credentials::way(variable, named, &name, &profile);
         let is_named = !matches!(way, Way::Keys(_)) || named.is_some();
         let Keys { id, secret, token } = keys(way, &name, is_named)?;
@@ -82,6 +85,20 @@ impl Session {
         match hindrance {
             Hindrance::Aws(error) => exit::of_aws(&error, &self.place),
             Hindrance::Other(sentence) => Fault::new(exit::FAILED, format!("{}.", sentence.trim_end_matches('.'))),
+        }
+    }
+
+    /// Who holds a service; or why that is not seen.
+    pub async fn held(&self, service: &ServiceName) -> (Option<Hold>, Option<String>) {
+        if source::is_made_up(self.desk.settings()) {
+            return (None, Some("Whether somebody holds it is not seen: this config names no lease table.".to_owned()));
+        }
+        match self.desk.held(service).await {
+            Ok(held) => (held, None),
+            Err(why) => {
+                let why = self.fault(why).sentence;
+                (None, Some(format!("Whether somebody holds it could not be seen: {why}")))
+            }
         }
     }
 

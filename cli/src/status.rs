@@ -30,8 +30,7 @@ pub async fn run(
 ) -> Result<u8, Fault> {
     let session = Session::open(shared, from, service).await?;
     let Some(every) = every else {
-        once(&session, service, terminal).await?;
-        return Ok(exit::DONE);
+        return once(&session, service, terminal).await;
     };
     let interrupt = Interrupt::watch();
     loop {
@@ -50,11 +49,14 @@ pub async fn run(
     }
 }
 
-async fn once(session: &Session, service: Option<&str>, terminal: &Terminal) -> Result<(), Fault> {
+/// Shows it once; answers the code to end with: refused where a service could not be shown.
+async fn once(session: &Session, service: Option<&str>, terminal: &Terminal) -> Result<u8, Fault> {
     if let Some(name) = service {
         let (found, service) = session.service(name).await?;
-        return show(session, &found, &service, terminal).await;
+        show(session, &found, &service, terminal).await?;
+        return Ok(exit::DONE);
     }
+    let mut code = exit::DONE;
     let every = session.desk.every().await.map_err(|why| session.fault(why))?;
     if every.is_empty() {
         terminal.tell("No service is configured yet: see docs/configuration.md.");
@@ -66,18 +68,21 @@ async fn once(session: &Session, service: Option<&str>, terminal: &Terminal) -> 
             Err(fault) => Err(fault),
         };
         match shown {
-            Err(fault) if fault.code == exit::REFUSED => not_shown(&name, &fault, terminal)?,
+            Err(fault) if fault.code == exit::REFUSED => {
+                not_shown(&name, &fault, terminal)?;
+                code = exit::REFUSED;
+            }
             shown => shown?,
         }
     }
-    Ok(())
+    Ok(code)
 }
 
 fn not_shown(name: &ServiceName, fault: &Fault, terminal: &Terminal) -> Result<(), Fault> {
     if terminal.json {
-        terminal.json(&json!({"service": name, "reason": fault.sentence}))
+        terminal.json(&json!({"service": name, "status": "fault", "code": fault.code, "reason": fault.sentence}))
     } else {
-        terminal.say(&format!("{name}\n  {}\n", paint(BAD, &fault.sentence)))
+        terminal.say(&format!("{name}\n  {}\n", paint(BAD, fault.sentence.replace('\n', "\n  "))))
     }
 }
 
@@ -90,9 +95,9 @@ async fn show(session: &Session, found: &Found, service: &Service, terminal: &Te
     let mut scope = plans::scope(&request.verb, service);
     scope.alarms = !service.alarms.is_empty();
     scope.addresses = !service.elastic_ips.is_empty();
-    let (seen, held, price) = tokio::join!(
+    let (seen, (held, not_seen), price) = tokio::join!(
         session.desk.look(service, &request, scope),
-        session.desk.held(&service.name),
+        session.held(&service.name),
         session.prices.of(&service.instance_type, &session.desk),
     );
     let mut unseen = Vec::new();
@@ -105,15 +110,11 @@ async fn show(session: &Session, found: &Found, service: &Service, terminal: &Te
         }
         seen => seen?,
     };
-    let (held, not_seen) = match held {
-        Ok(held) => (held, None),
-        Err(why) => (None, Some(session.fault(why).sentence)),
-    };
     let mut status = status::read(found, service, &seen.world, held.as_ref(), now());
     unseen.extend(seen.unseen);
     status.costs.price = price;
     status.unseen = unseen;
-    status.unseen.extend(not_seen.map(|why| format!("Whether somebody holds it could not be seen: {why}")));
+    status.unseen.extend(not_seen);
     if terminal.json {
         return terminal.json(&serde_json::to_value(&status).unwrap_or(Value::Null));
     }

@@ -65,7 +65,8 @@ impl Terminal {
 
     /// Asks for a yes.
     pub fn agrees(&self, question: &str) -> Result<(), Fault> {
-        if !stdin().is_terminal() || !stderr().is_terminal() {
+        // The plan is on the standard output: whoever answers has to see it.
+        if !(stdin().is_terminal() && stdout().is_terminal() && stderr().is_terminal()) {
             let sentence =
                 "Nothing was changed: there is no terminal to ask at. Say --yes if the plan above is what you want.";
             return Err(Fault::new(exit::NOT_AGREED, sentence));

@@ -55,6 +55,9 @@ fn by_themselves(settings: &Settings, service: Option<&str>) -> Result<Findings,
         Some(name) => vec![service_name(name)?],
         None => settings.names().cloned().collect(),
     };
+    if names.is_empty() {
+        return Err(Fault::refused("No service is configured there."));
+    }
     let not_there =
         |name: &ServiceName| Fault::refused(format!("{name} is not configured there ({}).", name.variable()));
     names

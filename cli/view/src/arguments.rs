@@ -156,7 +156,7 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: String,
         /// For how long: 30m, 2h, 1d
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = span::parser())]
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = span::parser(), allow_hyphen_values = true)]
         time: i64,
     },
     /// Ends a hold

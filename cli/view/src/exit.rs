@@ -12,7 +12,7 @@ pub const CODES: [(u8, &str); 9] = [
     (5, "AWS could not be asked: no credentials, an expired session, another region, or no way there."),
     (6, "It is not done yet: somebody holds the service, or `--timeout` is over. Call again later."),
     (130, "Ctrl-C."),
-    (141, "Whoever read the output went away."),
+    (141, "Whoever read the output went away. What was called by then is done all the same."),
 ];
 
 /// Done.

@@ -55,7 +55,8 @@ impl Approval {
     pub fn new(action: &str, status: &str, by: Option<&str>, at: Option<Time>) -> Self {
         Self {
             action: action.to_owned(),
-            status: status.to_owned(),
+            // An approval action that failed is one that somebody rejected, or nobody answered in time.
+            status: if status == "Failed" && by.is_some() { "Rejected" } else { status }.to_owned(),
             by: by.and_then(person).map(str::to_owned),
             at: at.map(|at| at.to_string()),
         }

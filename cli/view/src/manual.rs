@@ -155,5 +155,6 @@ fn argument(argument: &clap::Arg) -> Argument {
         argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
     let default =
         if defaults.is_empty() || !takes { String::new() } else { format!(" (default {})", defaults.join(" ")) };
-    Argument { names, help: format!("{help}{choices}{default}") }
+    let variable = argument.get_env().map(|name| format!("; else {}", name.to_string_lossy())).unwrap_or_default();
+    Argument { names, help: format!("{help}{variable}{choices}{default}") }
 }

@@ -2,29 +2,48 @@
 
 use domain::id::ReleaseId;
 use domain::request::Verb;
-use plans::Standing;
+use plans::{REMOVED, Standing, Who};
 
-use crate::exit::Fault;
+use crate::exit::{self, Fault};
 
 /// The release that a call is about.
 ///
 /// # Errors
 /// Where none is, no name begins so, or several do.
 pub fn meant(given: Option<&str>, verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
+    let release = named(given, verb, standing)?;
+    let is_way_back = standing.behind().is_some_and(|share| share.who == Who::Release(release.clone()));
+    if matches!(verb, Verb::Rollback { .. }) && is_way_back && standing.product_release().is_some() {
+        let service = &standing.service.name;
+        return Err(Fault::refused(format!(
+            "{release} is the way back, and a rollback takes away what it names. To go back to it: `pointsman rollback {service}`. \
+             To have it go: `pointsman finish {service}`."
+        )));
+    }
+    Ok(release)
+}
+
+fn named(given: Option<&str>, verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
     let service = &standing.service.name;
     let Some(given) = given else { return without(verb, standing) };
     let all: Vec<&ReleaseId> = standing.releases.keys().collect();
     if let Some(exact) = all.iter().find(|id| id.as_str() == given) {
         return Ok((*exact).clone());
     }
-    // A provision makes one, so its name is taken as it is.
+    // A provision makes one, so its name is taken as it is: all but what executions are shown by.
     if *verb == Verb::Provision {
-        return ReleaseId::new(given).map_err(|wrong| Fault::new(crate::exit::USAGE, wrong));
+        let shown = all.iter().find(|id| brief(id.as_str()) == given);
+        let new = || ReleaseId::new(given).map_err(|wrong| Fault::new(exit::USAGE, wrong));
+        return shown.map_or_else(new, |id| Ok((*id).clone()));
     }
-    let alike: Vec<&&ReleaseId> = all.iter().filter(|id| id.as_str().starts_with(given)).collect();
+    let mut alike: Vec<&ReleaseId> = all.into_iter().filter(|id| id.as_str().starts_with(given)).collect();
+    // What is gone is remembered for an hour, and is hardly meant beside what stands.
+    if alike.iter().any(|id| standing.stands(id)) {
+        alike.retain(|id| standing.stands(id));
+    }
     match alike.as_slice() {
-        [one] => Ok((**one).clone()),
-        [] => Err(Fault::refused(format!("There is no release {given} of {service}. {}", known(&all)))),
+        [one] => Ok((*one).clone()),
+        [] => Err(Fault::refused(format!("There is no release {given} of {service}. {}", known(standing)))),
         several => {
             let names: Vec<String> = several.iter().map(ToString::to_string).collect();
             Err(Fault::refused(format!(
@@ -42,11 +61,19 @@ fn without(verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
     let (found, what) = match verb {
         Verb::Promote => (standing.promoting().or_else(|| standing.pre_product_release()), "no release is pre-product"),
         Verb::Register => (standing.pre_product_release(), "no release is pre-product"),
-        Verb::Rollback { .. } | Verb::Finish | Verb::Remove => (product(), "no release is product"),
+        Verb::Rollback { .. } | Verb::Finish => (product(), "no release is product"),
+        // One that was cut off goes on.
+        Verb::Remove => (product().or_else(|| going(standing)), "no release is product"),
         Verb::Provision | Verb::Sweep => (None, "a new release has the name that you give it"),
     };
-    let all: Vec<&ReleaseId> = standing.releases.keys().collect();
-    found.cloned().ok_or_else(|| Fault::refused(format!("Name a release of {service}: {what}. {}", known(&all))))
+    found.cloned().ok_or_else(|| Fault::refused(format!("Name a release of {service}: {what}. {}", known(standing))))
+}
+
+/// A release that a removal of its service has said to go: one that stands, as long as anything does.
+fn going<'s>(standing: &'s Standing<'_>) -> Option<&'s ReleaseId> {
+    let mut goes = standing.releases.keys().filter(|id| standing.reason(id).as_deref() == Some(REMOVED));
+    let nothing_stands = standing.releases.keys().all(|id| !standing.stands(id));
+    goes.find(|id| nothing_stands || standing.stands(id))
 }
 
 /// So much of an execution's id is shown, as of commits: a release may be named by it.
@@ -82,9 +109,12 @@ fn ends(after: &str) -> bool {
     !after.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-')
 }
 
-fn known(all: &[&ReleaseId]) -> String {
-    if all.is_empty() {
-        return "Nothing of it is there.".to_owned();
+fn known(standing: &Standing<'_>) -> String {
+    let stand = standing.releases.keys().filter(|id| standing.stands(id));
+    let names: Vec<String> = stand.map(ToString::to_string).collect();
+    match names.as_slice() {
+        [] => "Nothing of it stands.".to_owned(),
+        [one] => format!("There is {one}."),
+        several => format!("There are {}.", several.join(", ")),
     }
-    format!("There are {}.", all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }

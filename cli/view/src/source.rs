@@ -1,5 +1,6 @@
 //! The services' configs from a template or a file, as the variables that the functions would have.
 
+use domain::config::Settings;
 use domain::id::ServiceName;
 use serde_yaml_ng::Value;
 
@@ -48,6 +49,12 @@ pub fn of_config(service: &ServiceName, text: &str) -> Variables {
 #[must_use]
 pub fn of_environment(variables: impl Iterator<Item = (String, String)>) -> Variables {
     with_stand_ins(variables.collect())
+}
+
+/// Whether the lease table is one of no stack: the config was given here.
+#[must_use]
+pub fn is_made_up(settings: &Settings) -> bool {
+    STANDS_IN.iter().any(|(_, table)| settings.lease_table.as_deref() == Some(table))
 }
 
 fn with_stand_ins(mut variables: Variables) -> Variables {

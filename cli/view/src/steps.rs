@@ -111,7 +111,9 @@ fn ips(record: &Record) -> String {
 fn shown(tags: &Tags) -> String {
     let shown = |(key, value): (&String, &String)| match key.as_str() {
         tags::NAME => None,
-        tags::SINCE | tags::TOLD | tags::KEPT | tags::OUT => Some(key.trim_start_matches("pointsman:").to_owned()),
+        tags::SINCE | tags::TOLD | tags::KEPT | tags::OUT => {
+            Some(format!("{}=now", key.trim_start_matches("pointsman:")))
+        }
         _ => Some(format!("{}={value}", key.trim_start_matches("pointsman:"))),
     };
     tags.iter().filter_map(shown).collect::<Vec<_>>().join(" ")

@@ -33,6 +33,7 @@ use domain::time::Time;
 use domain::world::{Scope, World};
 
 pub use metrics::{Readiness, readiness, switches};
+pub use remove::REASON as REMOVED;
 pub use standing::{Share, Standing, Who};
 pub use sweep::begins_with;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gateway::{Rule, What};
 use local::standing::Tagged;
+use local::xml;
 use local::{Options, Stack};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -100,12 +101,15 @@ async fn a_release_goes_there_and_back_by_hand() {
     unchanged_since(&stack, before);
 
     let promoted = run(&stack, &["promote", SERVICE, "--yes"]).await;
-    promoted.ended(0, &["promote r2 of mobile-web", "r2 100 %", "done:"]);
+    promoted.ended(0, &["promote r2 of mobile-web", "r2 100 %", "done:", "`pointsman rollback mobile-web` goes back"]);
     assert_eq!(served(&stack, SERVICE).await, ["r2"]);
     run(&stack, &["promote", SERVICE, "r2", "--yes"]).await.ended(0, &["Nothing is to be done"]);
     let status = run(&stack, &["status", SERVICE, "--json"]).await.json();
     assert_eq!(status["rollback"], json!({"to": "r1", "ready": true, "seconds": null}), "{status:#}");
 
+    let before = stack.gateway().record().mark();
+    run(&stack, &["rollback", SERVICE, "r1", "--yes"]).await.ended(3, &["r1 is the way back", "To go back to it"]);
+    unchanged_since(&stack, before);
     run(&stack, &["rollback", SERVICE, "--yes"]).await.ended(0, &["r1 100 %", "terminate", "done:"]);
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
     let history = run(&stack, &["history", SERVICE, "--json"]).await.json();
@@ -126,6 +130,19 @@ async fn nothing_is_changed_without_a_yes() {
     run(&stack, &["rollback", SERVICE, "r1", "--yes"]).await.ended(3, &["cannot be rolled back"]);
     unchanged_since(&stack, before);
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+}
+
+#[tokio::test]
+async fn a_removal_that_was_cut_off_is_asked_for_again_in_the_same_words() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    let denied = What::error(403, "UnauthorizedOperation", "You are not authorized to perform this operation.");
+    let denied = stack.gateway().faults().add(Rule::new(denied).caller("TEARDOWN").action("TerminateInstances"));
+    run(&stack, &["remove", SERVICE, "--yes"]).await;
+    assert_eq!(look(&stack).await.instances_of("r1"), ["running", "running"]);
+    stack.gateway().faults().remove(denied);
+    run(&stack, &["remove", SERVICE, "--yes"]).await.ended(0, &["is removed"]);
+    run(&stack, &["remove", SERVICE, "--yes"]).await.ended(0, &["Nothing is to be done"]);
 }
 
 /// Runs it at a terminal of its own, where somebody types these lines.
@@ -183,6 +200,17 @@ async fn who_holds_a_service_keeps_everybody_out() {
     run(&stack, &["hold", SERVICE, "--reason", "the database moves", "--for", "2h"])
         .await
         .ended(0, &["held by", "2 h"]);
+
+    // Nobody takes it over, or makes it shorter, without a word.
+    stack.moto().query("iam", "CreateUser", &[("UserName", "bob")]).await.unwrap();
+    let bobs = stack.moto().query("iam", "CreateAccessKey", &[("UserName", "bob")]).await.unwrap();
+    let mut bob = command(&stack, &["hold", SERVICE, "--reason", "mine", "--for", "1m"]);
+    bob.env("AWS_ACCESS_KEY_ID", xml::first(&bobs, "AccessKeyId").unwrap());
+    run_command(bob).await.ended(3, &["already: the database moves", "release-hold mobile-web"]);
+    run(&stack, &["hold", SERVICE, "--reason", "it still moves", "--for", "-1h"]).await.ended(2, &["-1h"]);
+    run(&stack, &["hold", SERVICE, "--reason", "the database moves on", "--for", "3h"])
+        .await
+        .ended(0, &["3 h", "It was held until", "before: the database moves"]);
 
     let before = stack.gateway().record().mark();
     let answer = stack.call("promote", &ask(SERVICE, "r1")).await.unwrap();

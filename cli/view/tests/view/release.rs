@@ -1,12 +1,13 @@
 //! Which release is meant.
 
-use domain::request::Verb;
-use domain::tags::Role;
+use domain::request::{RollbackScope, Verb};
+use domain::tags::{self, Role};
+use domain::world::{Instance, InstanceState};
 use plans::Standing;
 use view::exit;
 use view::release::{brief, meant};
 
-use crate::world::{add, found, now, world};
+use crate::world::{add, arn, found, now, tag, world};
 
 #[test]
 fn a_release_is_named_by_its_beginning_or_by_its_place() {
@@ -26,6 +27,60 @@ fn a_release_is_named_by_its_beginning_or_by_its_place() {
         assert_eq!(fault.code, exit::REFUSED);
         assert!(fault.sentence.contains(words), "{fault:?}");
     }
+}
+
+#[test]
+fn a_rollback_does_not_take_the_way_back_for_the_bad_release() {
+    let (_, service) = found();
+    let world = world(&service);
+    let standing = Standing::read(&service, &world, now()).unwrap();
+    let rollback = Verb::Rollback { reason: "by hand".to_owned(), scope: RollbackScope::ToTheEnd };
+    let fault = meant(Some("r1"), &rollback, &standing).unwrap_err();
+    assert_eq!(fault.code, exit::REFUSED);
+    assert!(
+        fault.sentence.contains("r1 is the way back") && fault.sentence.contains("`pointsman rollback mobile-web`")
+    );
+    for (given, want) in [(Some("r2"), "r2"), (Some("r3"), "r3"), (None, "r2")] {
+        assert_eq!(meant(given, &rollback, &standing).unwrap().as_str(), want);
+    }
+    assert_eq!(meant(Some("r1"), &Verb::Finish, &standing).unwrap().as_str(), "r1");
+}
+
+#[test]
+fn what_is_gone_is_not_meant_beside_what_stands() {
+    let (_, service) = found();
+    let mut world = world(&service);
+    add(&mut world, &service, "r10", Role::Rejected);
+    world.groups.retain(|group| group.arn != arn("r10"));
+    let gone = |instance: &&mut Instance| instance.id.as_str().starts_with("i-r10");
+    world.instances.iter_mut().filter(gone).for_each(|instance| instance.state = InstanceState::Terminated);
+    let standing = Standing::read(&service, &world, now()).unwrap();
+    assert_eq!(meant(Some("r10"), &Verb::Finish, &standing).unwrap().as_str(), "r10", "by its whole name it is");
+    let fault = meant(Some("x"), &Verb::Finish, &standing).unwrap_err();
+    assert!(fault.sentence.ends_with("There are r1, r2, r3."), "{fault:?}");
+}
+
+#[test]
+fn a_removal_that_was_cut_off_goes_on_by_itself() {
+    let (_, service) = found();
+    let mut world = world(&service);
+    world.rules.clear();
+    tag(&mut world, "r2", tags::ROLE, "rejected");
+    tag(&mut world, "r2", tags::REASON, plans::REMOVED);
+    let standing = Standing::read(&service, &world, now()).unwrap();
+    assert_eq!(meant(None, &Verb::Remove, &standing).unwrap().as_str(), "r2");
+    assert!(meant(None, &Verb::Finish, &standing).is_err());
+}
+
+#[test]
+fn a_provision_knows_an_execution_by_what_is_shown_of_it() {
+    let (_, service) = found();
+    let mut world = world(&service);
+    let id = "780d0d76-ee84-4673-84dd-e5fc41595eb9";
+    add(&mut world, &service, id, Role::Rejected);
+    let standing = Standing::read(&service, &world, now()).unwrap();
+    assert_eq!(meant(Some("780d0d76"), &Verb::Provision, &standing).unwrap().as_str(), id);
+    assert_eq!(meant(Some("780d"), &Verb::Provision, &standing).unwrap().as_str(), "780d", "a new one");
 }
 
 #[test]
