@@ -19,14 +19,14 @@ pub async fn run(
 ) -> Result<u8, Fault> {
     let name = service_name(service)?;
     let session = Session::without_services(shared)?;
-    let serving = session.desk.behind(rule).await.map_err(|why| match why {
+    let serving = session.desk.behind(rule, &name).await.map_err(|why| match why {
         // What was named is not there, or is nothing to begin from.
         Hindrance::Other(sentence) => Fault::refused(format!("{}.", sentence.trim_end_matches('.'))),
         why @ Hindrance::Aws(_) => session.fault(why),
     })?;
     let rules = session.desk.rules(&serving.listener).await.map_err(|why| session.fault(why))?;
     let taken = rules.iter().map(|rule| rule.priority).collect();
-    let (config, open) = init::config(&serving, &taken, pre_product_host);
+    let (config, open) = init::config(&name, &serving, &taken, pre_product_host);
     if terminal.json {
         terminal.json(&json!({"service": name, "config": config, "open": open}))?;
         return Ok(exit::DONE);

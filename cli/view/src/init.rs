@@ -3,12 +3,18 @@
 use std::collections::BTreeSet;
 
 use domain::adopt::{Server, Serving};
+use domain::id::ServiceName;
 use domain::world::{Conditions, Rule};
 use serde_json::{Map, Value, json};
 
 /// The config, and what a person still has to decide, a sentence each. Taken are the priorities of all rules of the listener.
 #[must_use]
-pub fn config(serving: &Serving, taken: &BTreeSet<u32>, pre_product_host: Option<&str>) -> (Value, Vec<String>) {
+pub fn config(
+    service: &ServiceName,
+    serving: &Serving,
+    taken: &BTreeSet<u32>,
+    pre_product_host: Option<&str>,
+) -> (Value, Vec<String>) {
     let Rule { priority: product, conditions, .. } = &serving.rule;
     let mut open = Vec::new();
     let mut config = Map::new();
@@ -84,7 +90,7 @@ pub fn config(serving: &Serving, taken: &BTreeSet<u32>, pre_product_host: Option
         ));
     }
     open.push(format!(
-        "To have it adopted: take the rule out of its stack (DeletionPolicy: Retain), tag it pointsman:service=<name> and pointsman:rule=product ({}). The first promote makes {} what is retired, and never changes or deletes it.",
+        "To have it adopted: take the rule out of its stack (DeletionPolicy: Retain), tag it pointsman:service={service} and pointsman:rule=product ({}). The first promote makes {} what is retired, and never changes or deletes it.",
         serving.rule.arn,
         serving.group.name()
     ));

@@ -375,9 +375,10 @@ async fn a_config_is_looked_at_by_itself_and_in_its_account() {
 
     product(&stack, SERVICE, "r1").await;
     let rule = look(&stack).await.rules.into_iter().find(|rule| rule.tag("rule") == "product").unwrap();
-    let written = run(&stack, &["init", "adopted", "--rule", &rule.arn]).await;
-    written.ended(0, &["\"listener_arn\"", "adopted"]);
+    run(&stack, &["init", "other", "--rule", &rule.arn]).await.ended(3, &["the service mobile-web's already"]);
+    let written = run(&stack, &["init", SERVICE, "--rule", &rule.arn]).await;
+    written.ended(0, &["\"listener_arn\"", "adopted", "pointsman:service=mobile-web"]);
     std::fs::write(file.path(), &written.out).unwrap();
-    let config = ["validate", "adopted", "--offline", "--config", file.path().to_str().unwrap()];
-    run(&stack, &config).await.ended(0, &["adopted: good"]);
+    let config = ["validate", SERVICE, "--offline", "--config", file.path().to_str().unwrap()];
+    run(&stack, &config).await.ended(0, &["mobile-web: good"]);
 }

@@ -47,14 +47,18 @@ fn serving() -> Serving {
     }
 }
 
+fn name() -> ServiceName {
+    ServiceName::new("mobile-web").unwrap()
+}
+
 fn taken() -> BTreeSet<u32> {
     BTreeSet::from([18, 19, 20])
 }
 
 #[test]
 fn what_is_written_is_a_config_without_faults() {
-    let (written, open) = config(&serving(), &taken(), None);
-    let parsed = Service::parse(&ServiceName::new("mobile-web").unwrap(), &written);
+    let (written, open) = config(&name(), &serving(), &taken(), None);
+    let parsed = Service::parse(&name(), &written);
     assert_eq!(parsed.problems, vec![], "{written:#}");
     let service = parsed.service.unwrap();
     assert_eq!((service.pre_product.priority, service.instance_count), (17, 2), "the first free one before product's");
@@ -64,7 +68,7 @@ fn what_is_written_is_a_config_without_faults() {
 
 #[test]
 fn what_cannot_be_known_is_said() {
-    let (_, open) = config(&Serving { servers: Vec::new(), ..serving() }, &taken(), Some("qa.example.com"));
+    let (_, open) = config(&name(), &Serving { servers: Vec::new(), ..serving() }, &taken(), Some("qa.example.com"));
     assert!(open.iter().any(|line| line.contains("no instances")), "{open:?}");
     assert!(!open.iter().any(|line| line.contains("guess")), "{open:?}");
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::adopt::{Server, Serving};
 use domain::config::HealthCheck;
-use domain::id::{GroupArn, ListenerArn, RuleArn};
+use domain::id::{GroupArn, ListenerArn, RuleArn, ServiceName};
+use domain::tags;
 use domain::world::{Rule, Weighted};
 
 use super::{Desk, Hindrance};
 use crate::errors::{AwsError, sdk_error};
-use crate::observe::rules;
+use crate::observe::{groups, rules};
 
 /// The account's limits by ELB's names: `rules-per-application-load-balancer`, `target-groups` …
 pub type Limits = BTreeMap<String, u64>;
@@ -37,11 +38,11 @@ impl Desk {
         Ok(rules::of_listener(&self.clients, listener).await?)
     }
 
-    /// What serves behind a rule.
+    /// What serves behind a rule, for a service that is to have it.
     ///
     /// # Errors
-    /// Where something of it cannot be read, or it does not forward to one group of instances.
-    pub async fn behind(&self, rule: &str) -> Result<Serving, Hindrance> {
+    /// Where something of it cannot be read, it is another service's, or it does not forward to one group of instances.
+    pub async fn behind(&self, rule: &str, service: &ServiceName) -> Result<Serving, Hindrance> {
         let listener = listener_of(rule).ok_or_else(|| {
             Hindrance::Other(format!(
                 "{rule} is not the ARN of a listener's rule: it looks like arn:aws:elasticloadbalancing:…:listener-rule/app/…"
@@ -51,6 +52,13 @@ impl Desk {
         let found = self.rules(&listener).await?.into_iter().find(|found| found.arn == arn);
         let found =
             found.ok_or_else(|| Hindrance::Other(format!("there is no rule {rule} on the listener {listener}")))?;
+        let tags = groups::tags(&self.clients, std::iter::once(rule)).await?.remove(rule).unwrap_or_default();
+        if let Some(owner) = tags.get(tags::SERVICE).filter(|owner| *owner != service.as_str()) {
+            return Err(Hindrance::Other(format!(
+                "the rule is the service {owner}'s already, as its tag {} says: `pointsman status {owner}`",
+                tags::SERVICE
+            )));
+        }
         let group = match &found.action {
             domain::world::Action::Forward(forward) => match forward.as_slice() {
                 [Weighted { group, .. }] => group.clone(),
