@@ -67,9 +67,12 @@ impl Terminal {
         self.write(&format!("\n{}\n", self.styled(Style::Bold, text)));
     }
 
-    /// A line of text, broken where it is too long.
+    /// Lines of text, broken where they are too long; but for indented ones, which are commands and figures.
     pub fn say(&self, text: &str) {
-        let lines = text.split('\n').flat_map(|line| wrap(line, WIDTH));
+        let lines = text.split('\n').flat_map(|line| match line.starts_with("  ") {
+            true => vec![line.to_owned()],
+            false => wrap(line, WIDTH),
+        });
         self.write(&lines.map(|line| format!("{line}\n")).collect::<String>());
     }
 
