@@ -28,7 +28,7 @@ pub struct Shared {
     /// What the functions' names begin with
     #[arg(long, global = true, value_name = "PREFIX", default_value = "pointsman", env = "POINTSMAN_PREFIX")]
     pub prefix: String,
-    /// Answer in JSON, on one line
+    /// Answer in JSON, each thing on a line of its own
     #[arg(long, global = true)]
     pub json: bool,
     /// When to use colours

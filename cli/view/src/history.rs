@@ -55,8 +55,13 @@ impl Approval {
     pub fn new(action: &str, status: &str, by: Option<&str>, at: Option<Time>) -> Self {
         Self {
             action: action.to_owned(),
-            // An approval action that failed is one that somebody rejected, or nobody answered in time.
-            status: if status == "Failed" && by.is_some() { "Rejected" } else { status }.to_owned(),
+            // As people say it. One that failed, and by nobody, was not answered in time.
+            status: match (status, by) {
+                ("Succeeded", _) => "Approved",
+                ("Failed", Some(_)) => "Rejected",
+                (status, _) => status,
+            }
+            .to_owned(),
             by: by.and_then(person).map(str::to_owned),
             at: at.map(|at| at.to_string()),
         }
@@ -119,26 +124,32 @@ pub fn text(service: &str, stories: &[Story]) -> String {
     for story in stories {
         // In full, once: by it pipelines and logs are searched.
         text.push_str(&format!("{}\n", paint(BOLD, &story.release)));
-        for step in &story.steps {
-            let style = match step.status.as_str() {
-                "done" => GOOD,
-                "waiting" => WARN,
-                _ => BAD,
-            };
-            let calls = if step.calls > 1 { format!(", {} calls", step.calls) } else { String::new() };
-            text.push_str(&format!(
-                "  {}  {}  {}  {}\n",
-                paint(DIM, &step.ended),
-                paint(style, format!("{:<9} {:<7}", step.action, step.status)),
-                format_args!("{}{calls}", span::words(step.seconds)),
-                paint(DIM, brief(&step.sentence)),
-            ));
-        }
-        for Approval { action, status, by, at } in &story.approvals {
-            let at = at.as_deref().unwrap_or("                    ");
-            let by = by.as_ref().map_or_else(|| "nobody answered".to_owned(), |by| format!("by {by}"));
-            text.push_str(&format!("  {}  {action} {} {by}\n", paint(DIM, at), status.to_lowercase()));
+        let mut rows: Vec<(&str, String)> =
+            story.steps.iter().map(|step| (step.ended.as_str(), of_step(step))).collect();
+        rows.extend(
+            story.approvals.iter().map(|approval| (approval.at.as_deref().unwrap_or_default(), of_approval(approval))),
+        );
+        rows.sort_by_key(|(at, _)| *at);
+        for (at, row) in rows {
+            text.push_str(&format!("  {}  {row}\n", paint(DIM, format!("{at:<20}"))));
         }
     }
     text
+}
+
+fn of_step(step: &Done) -> String {
+    let style = match step.status.as_str() {
+        "done" => GOOD,
+        "waiting" => WARN,
+        _ => BAD,
+    };
+    let calls = if step.calls > 1 { format!(", {} calls", step.calls) } else { String::new() };
+    let took = format!("{}{calls}", span::words(step.seconds));
+    let done = paint(style, format!("{:<9} {:<7}", step.action, step.status));
+    format!("{done}  {took:<6}  {}", paint(DIM, brief(&step.sentence)))
+}
+
+fn of_approval(approval: &Approval) -> String {
+    let by = approval.by.as_ref().map_or_else(|| "nobody answered".to_owned(), |by| format!("by {by}"));
+    format!("{} {} {by}", approval.action, approval.status.to_lowercase())
 }

@@ -33,15 +33,18 @@ fn a_release_is_told_step_by_step_with_how_long_each_took() {
     ];
     let mut stories = history::read("mobile-web", &lines);
     let by = Some("arn:aws:sts::123456789012:assumed-role/QA/alice");
-    stories[0].approvals = vec![Approval::new("ShipIt", "Succeeded", by, Some(now() + 150))];
+    stories[0].approvals = [("ShipIt", "Succeeded", 150), ("KeepIt", "Failed", 180)]
+        .map(|(action, status, at)| Approval::new(action, status, by, Some(now() + at)))
+        .to_vec();
     insta::assert_snapshot!(plain(&history::text("mobile-web", &stories)), @"
     r2
       2026-11-21T10:01:35Z  provision done     1 min 41 s, 3 calls  r2 has 2 servers
-      2026-11-21T10:01:40Z  promote   refused  0 s  alarm x is red
-      2026-11-21T10:02:40Z  promote   done     1 min  release r2 is product
-      2026-11-21T10:02:30Z  ShipIt succeeded by alice
+      2026-11-21T10:01:40Z  promote   refused  0 s     alarm x is red
+      2026-11-21T10:02:30Z  ShipIt approved by alice
+      2026-11-21T10:02:40Z  promote   done     1 min   release r2 is product
+      2026-11-21T10:03:00Z  KeepIt rejected by alice
     r1
-      2026-11-21T10:00:00Z  promote   done     0 s  release r1 is product
+      2026-11-21T10:00:00Z  promote   done     0 s     release r1 is product
     ");
     assert!(history::text("mobile-web", &[]).contains("Nothing was done"));
 }
