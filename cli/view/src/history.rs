@@ -124,11 +124,11 @@ pub fn text(service: &str, stories: &[Story]) -> String {
     for story in stories {
         // In full, once: by it pipelines and logs are searched.
         text.push_str(&format!("{}\n", paint(BOLD, &story.release)));
-        let mut rows: Vec<(&str, String)> =
-            story.steps.iter().map(|step| (step.ended.as_str(), of_step(step))).collect();
-        rows.extend(
-            story.approvals.iter().map(|approval| (approval.at.as_deref().unwrap_or_default(), of_approval(approval))),
-        );
+        // An answer comes before what it sets off, in whichever second.
+        let answers =
+            story.approvals.iter().map(|approval| (approval.at.as_deref().unwrap_or_default(), of_approval(approval)));
+        let steps = story.steps.iter().map(|step| (step.ended.as_str(), of_step(step)));
+        let mut rows: Vec<(&str, String)> = answers.chain(steps).collect();
         rows.sort_by_key(|(at, _)| *at);
         for (at, row) in rows {
             text.push_str(&format!("  {}  {row}\n", paint(DIM, format!("{at:<20}"))));
