@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use domain::aws::Kind;
 use domain::request::{Request, Verb};
-use runtime::desk::Hindrance;
+use plans::Standing;
+use runtime::desk::{Hindrance, now};
 use serde_json::{Value, json};
 use view::arguments::{From, How, Of, Shared};
 use view::exit::{self, Fault};
 use view::foresee::Ending;
 use view::paint::{BAD, DIM, GOOD, WARN, paint};
-use view::release::brief;
+use view::release::{brief, is_left};
 use view::{course, span};
 
 use crate::interrupt::Interrupt;
@@ -61,16 +62,6 @@ impl Change {
         }
     }
 
-    /// What comes next, as one asks this tool for it; the function's own answer has it in its own words.
-    fn next(self, request: &Request) -> Option<String> {
-        let service = &request.service;
-        (self == Self::Promote).then(|| {
-            format!(
-                "`pointsman finish {service}` keeps it, `pointsman rollback {service}` goes back to what was before."
-            )
-        })
-    }
-
     /// What goes on without whoever waited.
     fn without_us(self) -> &'static str {
         match self {
@@ -100,6 +91,10 @@ pub async fn run(
         request.fingerprint.clone_from(&asked.fingerprint);
     })
     .await?;
+    if let (Change::Rollback, Some(release)) = (change, &prepared.request.release) {
+        let standing = Standing::read(&prepared.service, &prepared.world, now());
+        standing.map_or(Ok(()), |standing| is_left(release, &standing))?;
+    }
     plan::show(&prepared, terminal)?;
     let Prepared { request, course, held, .. } = &prepared;
     match &course.ending {
@@ -162,7 +157,7 @@ async fn carry_out(
         };
         let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
         if word("status") != "waiting" {
-            return told(&answer, change.next(request), began.elapsed(), terminal);
+            return told(&answer, request, began.elapsed(), terminal);
         }
         if word("reason") != said && !word("reason").is_empty() {
             word("reason").clone_into(&mut said);
@@ -180,7 +175,7 @@ async fn carry_out(
 }
 
 /// Says how it ended.
-fn told(answer: &Value, next: Option<String>, took: Duration, terminal: &Terminal) -> Result<u8, Fault> {
+fn told(answer: &Value, request: &Request, took: Duration, terminal: &Terminal) -> Result<u8, Fault> {
     let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     let code = match word("status") {
         "done" => exit::DONE,
@@ -195,16 +190,25 @@ fn told(answer: &Value, next: Option<String>, took: Duration, terminal: &Termina
     let took = span::words(i64::try_from(took.as_secs()).unwrap_or_default());
     let mut text = format!("{} {}\n", paint(style, format!("{}:", word("status"))), word("reason"));
     let lines = |key: &str| answer.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let next: Vec<&str> = match &next {
-        Some(ours) if code == exit::DONE => lines("next").take(1).map(|_| ours.as_str()).collect(),
-        _ => lines("next").collect(),
-    };
-    for line in lines("details").chain(next).chain(answer.get("untold").and_then(Value::as_str)) {
+    let next = lines("next").map(|line| here(line, request));
+    let untold = answer.get("untold").and_then(Value::as_str);
+    for line in lines("details").map(str::to_owned).chain(next).chain(untold.map(str::to_owned)) {
         text.push_str(&format!("  {line}\n"));
     }
     text.push_str(&format!("  {}\n", paint(DIM, format!("It took {took}."))));
     terminal.say(&brief(&text))?;
     Ok(code)
+}
+
+/// What to do next, as one asks this tool for it.
+fn here(line: &str, request: &Request) -> String {
+    let service = &request.service;
+    let keep = format!("`pointsman finish {service}` keeps it");
+    match (line.contains(r#""action":"finish""#), line.contains(r#""action":"rollback""#)) {
+        (true, true) => format!("{keep}, `pointsman rollback {service}` goes back to what was before."),
+        (true, false) => format!("{keep}."),
+        (false, _) => line.to_owned(),
+    }
 }
 
 /// A direct call, as anybody makes it.

@@ -38,14 +38,14 @@ pub async fn hold(shared: &Shared, service: &str, reason: &str, time: i64, termi
     let who = session.desk.who().await.map_err(|why| session.fault(why))?;
     let by = person(&who).unwrap_or(&who).to_owned();
     let hold = Hold { by, why: why.join(" "), until: now() + time };
-    let before = session.desk.held(&name).await.map_err(|why| session.fault(why))?;
-    if let Some(Hold { by, why, until }) = before.as_ref().filter(|before| before.by != hold.by) {
-        return Err(Fault::refused(format!(
-            "{name} is held by {by} until {until} already: {why}. `pointsman release-hold {name}` ends that, if {by} agrees."
-        )));
-    }
     let interrupt = Interrupt::watch();
     for waited in 0..PATIENCE_SECONDS {
+        let before = session.desk.held(&name).await.map_err(|why| session.fault(why))?;
+        if let Some(Hold { by, why, until }) = before.as_ref().filter(|before| before.by != hold.by) {
+            return Err(Fault::refused(format!(
+                "{name} is held by {by} until {until} already: {why}. `pointsman release-hold {name}` ends that, if {by} agrees."
+            )));
+        }
         if session.desk.hold(&name, &hold).await.map_err(|why| session.fault(why))? {
             let Hold { by, why, until } = &hold;
             if terminal.json {

@@ -12,7 +12,7 @@ use view::arguments::{From, Of, PlanVerb, Shared};
 use view::exit::{self, Fault};
 use view::foresee::{Course, Ending, foresee};
 use view::policy::{self, Beside};
-use view::{course, release};
+use view::{course, release, source};
 
 use crate::session::Session;
 use crate::terminal::Terminal;
@@ -120,7 +120,7 @@ fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> R
     let function = session.function_of(&request.verb);
     let beside = Beside {
         scope: prepared.scope,
-        lease_table: session.desk.settings().lease_table.as_deref(),
+        lease_table: source::lease_table(session.desk.settings()),
         topic: prepared.found.notify_topic_arn.as_deref(),
     };
     let carries_out = policy::policy(service, course, &beside);

@@ -90,8 +90,9 @@ impl Session {
 
     /// Who holds a service; or why that is not seen.
     pub async fn held(&self, service: &ServiceName) -> (Option<Hold>, Option<String>) {
-        if source::is_made_up(self.desk.settings()) {
-            return (None, Some("Whether somebody holds it is not seen: this config names no lease table.".to_owned()));
+        if source::lease_table(self.desk.settings()).is_none() {
+            let why = "Whether somebody holds it is not seen: from here the lease table's name is not known.";
+            return (None, Some(why.to_owned()));
         }
         match self.desk.held(service).await {
             Ok(held) => (held, None),

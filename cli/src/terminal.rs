@@ -67,8 +67,7 @@ impl Terminal {
     pub fn agrees(&self, question: &str) -> Result<(), Fault> {
         // The plan is on the standard output: whoever answers has to see it.
         if !(stdin().is_terminal() && stdout().is_terminal() && stderr().is_terminal()) {
-            let sentence =
-                "Nothing was changed: there is no terminal to ask at. Say --yes if the plan above is what you want.";
+            let sentence = "Nothing was changed: there is no terminal for the plan and the question. Say --yes if the plan is what you want.";
             return Err(Fault::new(exit::NOT_AGREED, sentence));
         }
         let mut err = AutoStream::new(stderr(), self.color).lock();

@@ -73,7 +73,7 @@ pub enum Command {
         #[arg(long, short)]
         watch: bool,
         /// With --watch, how often
-        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span::parser())]
+        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span::parser(), allow_hyphen_values = true)]
         every: i64,
         #[command(flatten)]
         from: From,
@@ -104,6 +104,7 @@ pub enum Command {
         fingerprint: Option<String>,
     },
     /// Gives customers the release before, and tears the bad one down
+    #[command(after_help = "RELEASE is the one to leave, never the one to go back to.")]
     Rollback {
         #[command(flatten)]
         of: Of,
@@ -147,7 +148,9 @@ pub enum Command {
     },
     /// Keeps everybody from changing a service: every call waits, and says who holds it and why
     #[command(
-        after_help = "Alarms and rejected approvals wait too: they are tried for a few minutes, and then lie in the dead-letter queue."
+        after_help = "Alarms and rejected approvals wait too: they are tried for a few minutes, and then lie in the dead-letter queue. \
+        Your own hold is made longer or shorter so. Somebody else's (another user, or another session of a role) is not taken over: \
+        release-hold ends it. The reason has at most 200 characters."
     )]
     Hold {
         /// The service
@@ -169,7 +172,7 @@ pub enum Command {
         /// The service
         service: String,
         /// How far back: 12h, 7d
-        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = span::parser())]
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = span::parser(), allow_hyphen_values = true)]
         since: i64,
         /// The pipeline whose approvals are asked for; else the one that the releases' tags name
         #[arg(long, value_name = "NAME")]
@@ -200,7 +203,7 @@ pub struct How {
     #[arg(long, short)]
     pub yes: bool,
     /// How long to wait until it is done
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = span::parser())]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = span::parser(), allow_hyphen_values = true)]
     pub timeout: i64,
 }
 

@@ -99,8 +99,8 @@ pub fn printed(output: &[u8]) -> Option<Keys> {
 /// The reason in what AWS's tool or a credential process says when it gives none.
 #[must_use]
 pub fn reason(stderr: &str) -> &str {
-    if stderr.contains("Invalid choice") {
-        return "this `aws` is version 1, and version 2 is needed";
+    if stderr.contains("aws: error: argument") && stderr.contains("Invalid choice") {
+        return "this `aws` knows no `configure export-credentials`: a recent version 2 is needed";
     }
     stderr.trim().lines().last().unwrap_or("it printed no credentials").trim_end_matches('.')
 }
@@ -179,7 +179,7 @@ mod tests {
             ),
             (
                 "aws: error: argument subcommand: Invalid choice, valid choices are:\n\nset | get",
-                "this `aws` is version 1, and version 2 is needed",
+                "this `aws` knows no `configure export-credentials`: a recent version 2 is needed",
             ),
             ("", "it printed no credentials"),
         ] {

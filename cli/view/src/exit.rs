@@ -8,7 +8,10 @@ pub const CODES: [(u8, &str); 9] = [
     (1, "It failed: AWS, the account, or a fault of ours."),
     (2, "The command line is not right."),
     (3, "Refused: the service, its config or the release has to be put right first. Nothing was changed by this call."),
-    (4, "Nobody agreed: the question was answered with no, or there was no terminal to ask at and no `--yes`."),
+    (
+        4,
+        "Nobody agreed: the question was answered with no, or there was no terminal for the plan and the question, and no `--yes`.",
+    ),
     (5, "AWS could not be asked: no credentials, an expired session, another region, or no way there."),
     (6, "It is not done yet: somebody holds the service, or `--timeout` is over. Call again later."),
     (130, "Ctrl-C."),

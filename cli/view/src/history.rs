@@ -55,13 +55,7 @@ impl Approval {
     pub fn new(action: &str, status: &str, by: Option<&str>, at: Option<Time>) -> Self {
         Self {
             action: action.to_owned(),
-            // As people say it. One that failed, and by nobody, was not answered in time.
-            status: match (status, by) {
-                ("Succeeded", _) => "Approved",
-                ("Failed", Some(_)) => "Rejected",
-                (status, _) => status,
-            }
-            .to_owned(),
+            status: status.to_owned(),
             by: by.and_then(person).map(str::to_owned),
             at: at.map(|at| at.to_string()),
         }
@@ -150,6 +144,10 @@ fn of_step(step: &Done) -> String {
 }
 
 fn of_approval(approval: &Approval) -> String {
-    let by = approval.by.as_ref().map_or_else(|| "nobody answered".to_owned(), |by| format!("by {by}"));
-    format!("{} {} {by}", approval.action, approval.status.to_lowercase())
+    let Approval { action, status, by, .. } = approval;
+    match (status.as_str(), by) {
+        ("Succeeded", Some(by)) => format!("{action} approved by {by}"),
+        ("Failed", Some(by)) => format!("{action} rejected by {by}"),
+        (status, _) => format!("{action} {}: nobody answered", status.to_lowercase()),
+    }
 }

@@ -77,7 +77,7 @@ pub fn page() -> String {
     page.control("TH", ["pointsman", "1", "", &version, "Pointsman"]);
     page.control("SH", ["NAME"]).text([roman(format!("pointsman - {}", about(&command)))]);
     page.control("SH", ["SYNOPSIS"]).text([roman(usage(&command))]);
-    page.control("SH", ["DESCRIPTION"]).text([roman(WHO_ACTS)]).control("PP", []).text([roman(plain(CREDENTIALS))]);
+    page.control("SH", ["DESCRIPTION"]).text([roman(WHO_ACTS)]).control("PP", []).text([roman(CREDENTIALS)]);
     page.control("SH", ["OPTIONS"]);
     listed(&mut page, arguments(&command, true));
     page.control("SH", ["COMMANDS"]);
@@ -90,24 +90,20 @@ pub fn page() -> String {
     }
     page.control("SH", ["EXIT STATUS"]);
     for (code, what) in exit::CODES {
-        page.control("TP", []).text([bold(code.to_string())]).text([roman(plain(what))]);
+        page.control("TP", []).text([bold(code.to_string())]).text([roman(what)]);
     }
     let ascii = |character: char| match character.is_ascii() {
         true => character.to_string(),
         // Not every roff reads UTF-8.
         false => format!("\\[u{:04X}]", u32::from(character)),
     };
-    page.render().chars().map(ascii).collect()
+    page.render().replace('`', "").chars().map(ascii).collect()
 }
 
 fn listed(page: &mut Roff, arguments: Vec<Argument>) {
     for Argument { names, help } in arguments {
-        page.control("TP", []).text([bold(names.join(", "))]).text([roman(plain(&help))]);
+        page.control("TP", []).text([bold(names.join(", "))]).text([roman(help)]);
     }
-}
-
-fn plain(markdown: &str) -> String {
-    markdown.replace('`', "")
 }
 
 fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {

@@ -11,19 +11,6 @@ use crate::exit::{self, Fault};
 /// # Errors
 /// Where none is, no name begins so, or several do.
 pub fn meant(given: Option<&str>, verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
-    let release = named(given, verb, standing)?;
-    let is_way_back = standing.behind().is_some_and(|share| share.who == Who::Release(release.clone()));
-    if matches!(verb, Verb::Rollback { .. }) && is_way_back && standing.product_release().is_some() {
-        let service = &standing.service.name;
-        return Err(Fault::refused(format!(
-            "{release} is the way back, and a rollback takes away what it names. To go back to it: `pointsman rollback {service}`. \
-             To have it go: `pointsman finish {service}`."
-        )));
-    }
-    Ok(release)
-}
-
-fn named(given: Option<&str>, verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
     let service = &standing.service.name;
     let Some(given) = given else { return without(verb, standing) };
     let all: Vec<&ReleaseId> = standing.releases.keys().collect();
@@ -53,6 +40,22 @@ fn named(given: Option<&str>, verb: &Verb, standing: &Standing<'_>) -> Result<Re
             )))
         }
     }
+}
+
+/// That a rollback names what it is to take away, and not what one goes back to: whoever names the way back means the other thing.
+///
+/// # Errors
+/// Where the release is the way back.
+pub fn is_left(release: &ReleaseId, standing: &Standing<'_>) -> Result<(), Fault> {
+    let is_way_back = standing.behind().is_some_and(|share| share.who == Who::Release(release.clone()));
+    if !is_way_back || standing.product_release().is_none() {
+        return Ok(());
+    }
+    let service = &standing.service.name;
+    Err(Fault::refused(format!(
+        "{release} is the way back, and a rollback takes away what it names. To go back to it: `pointsman rollback {service}`. To \
+         keep what is product and have the way back go: `pointsman finish {service}`."
+    )))
 }
 
 fn without(verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {

@@ -51,10 +51,10 @@ pub fn of_environment(variables: impl Iterator<Item = (String, String)>) -> Vari
     with_stand_ins(variables.collect())
 }
 
-/// Whether the lease table is one of no stack: the config was given here.
+/// The lease table's name, where it is known: a config that was given here has none, or leaves it to its stack.
 #[must_use]
-pub fn is_made_up(settings: &Settings) -> bool {
-    STANDS_IN.iter().any(|(_, table)| settings.lease_table.as_deref() == Some(table))
+pub fn lease_table(settings: &Settings) -> Option<&str> {
+    settings.lease_table.as_deref().filter(|table| STANDS_IN.iter().all(|(_, stand_in)| table != stand_in))
 }
 
 fn with_stand_ins(mut variables: Variables) -> Variables {

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use domain::id::GroupArn;
 use domain::plan::{NewGroup, Step};
 use domain::tags::{self, Read, Tags};
+use domain::time::Time;
 use domain::world::{Conditions, Record, Weighted, World};
 
 /// What groups are called: by the release that their tags name. Those that are there by ARN, those that are about to be by name.
@@ -112,7 +113,9 @@ fn shown(tags: &Tags) -> String {
     let shown = |(key, value): (&String, &String)| match key.as_str() {
         tags::NAME => None,
         tags::SINCE | tags::TOLD | tags::KEPT | tags::OUT => {
-            Some(format!("{}=now", key.trim_start_matches("pointsman:")))
+            // A time, and for whom it counts.
+            let time = value.split_whitespace().next().filter(|time| Time::parse(time).is_some());
+            Some(format!("{}={}", key.trim_start_matches("pointsman:"), time.unwrap_or(value)))
         }
         _ => Some(format!("{}={value}", key.trim_start_matches("pointsman:"))),
     };

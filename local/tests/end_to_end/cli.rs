@@ -146,11 +146,13 @@ async fn a_removal_that_was_cut_off_is_asked_for_again_in_the_same_words() {
 }
 
 /// Runs it at a terminal of its own, where somebody types these lines.
-async fn at_a_terminal(stack: &Stack, arguments: &[&str], typed: &str) -> Said {
+async fn at_a_terminal(stack: &Stack, arguments: &[&str], to: &str, typed: &str) -> Said {
     let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     let tool = command(stack, arguments);
     let mut terminal = Command::new(stack.options().venv.join("bin/python"));
-    terminal.args(["-c", spawn]).arg(tool.as_std().get_program()).args(tool.as_std().get_args());
+    let redirected = format!(r#"exec "$0" "$@" {to}"#);
+    terminal.args(["-c", spawn, "sh", "-c", &redirected]);
+    terminal.arg(tool.as_std().get_program()).args(tool.as_std().get_args());
     terminal.env_clear().envs(tool.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.env("TERM", "xterm");
     let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
@@ -164,13 +166,18 @@ async fn at_a_terminal_it_asks() {
     pre_product(&stack, SERVICE, "r1").await;
     let before = stack.gateway().record().mark();
     for no in ["n\n", "\n", "yet\n"] {
-        let said = at_a_terminal(&stack, &["promote", SERVICE], no).await;
+        let said = at_a_terminal(&stack, &["promote", SERVICE], "", no).await;
         assert_eq!(said.code, 4, "{}", said.out);
         says(&said.out, &["Do this: promote r1 of mobile-web? [y/N]", "Nothing was changed"]);
     }
+    // Whoever answers has seen the plan.
+    let said = at_a_terminal(&stack, &["promote", SERVICE], "> /dev/null", "y\n").await;
+    assert_eq!(said.code, 4, "{}", said.out);
+    says(&said.out, &["no terminal for the plan"]);
     unchanged_since(&stack, before);
-    let said = at_a_terminal(&stack, &["promote", SERVICE], "y\n").await;
+    let said = at_a_terminal(&stack, &["promote", SERVICE], "", "y\n").await;
     assert_eq!(said.code, 0, "{}", said.out);
+    assert!(!said.out.contains("pointsman rollback"), "there is nothing to go back to: {}", said.out);
     says(&said.out, &["\u{1b}[32mdone:\u{1b}[0m release r1 is product"]);
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
 }

@@ -24,7 +24,7 @@ pub(crate) fn read(item: &Item, time: Time) -> Option<Hold> {
     (until > time).then_some(hold)
 }
 
-/// Holds a service, or holds it for longer; not while a call changes it: `false` then.
+/// Holds a service, or holds it for longer; not while a call changes it or somebody else holds it: `false` then.
 pub(crate) async fn hold(clients: &Clients, table: &str, service: &ServiceName, hold: &Hold) -> Result<bool, AwsError> {
     let answer = clients
         .dynamodb
@@ -35,13 +35,17 @@ pub(crate) async fn hold(clients: &Clients, table: &str, service: &ServiceName, 
         .update_expression(
             "SET held_by = :by, held_for = :why, held_until = :until, expires_at = :ends REMOVE #owner ADD fence :one",
         )
-        .condition_expression("attribute_not_exists(#owner) OR expires_at < :over")
+        .condition_expression(
+            "(attribute_not_exists(#owner) OR expires_at < :over) \
+             AND (attribute_not_exists(held_until) OR held_until <= :now OR held_by = :by)",
+        )
         .expression_attribute_names("#owner", "owner")
         .expression_attribute_values(":by", text(&hold.by))
         .expression_attribute_values(":why", text(&hold.why))
         .expression_attribute_values(":until", number(hold.until.seconds()))
         .expression_attribute_values(":ends", number(hold.until.seconds() + REMEMBERED_SECONDS))
         .expression_attribute_values(":over", number(now().seconds() - CLOCKS_APART_SECONDS))
+        .expression_attribute_values(":now", number(now().seconds()))
         .expression_attribute_values(":one", number(1))
         .send()
         .await;

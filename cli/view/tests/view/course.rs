@@ -25,11 +25,11 @@ fn a_promote() {
     promote r3 of mobile-web
        1. switch the product rule: r3 100 %, r2 0 %
        2. read the product rule back
-       3. tag the rule: since=now *
-       4. tag i-r3-1, i-r3-2: role=product since=now *
-       5. tag the group of r3: role=product since=now *
-       6. tag i-r2-1, i-r2-2: role=retired since=now *
-       7. tag the group of r2: role=retired since=now *
+       3. tag the rule: since=2026-11-21T10:00:00Z *
+       4. tag i-r3-1, i-r3-2: role=product since=2026-11-21T10:00:00Z *
+       5. tag the group of r3: role=product since=2026-11-21T10:00:00Z *
+       6. tag i-r2-1, i-r2-2: role=retired since=2026-11-21T10:00:00Z *
+       7. tag the group of r2: role=retired since=2026-11-21T10:00:00Z *
        8. delete the pre-product rule *
       * where this fails, the rest goes on
       Then release r3 is product.
@@ -40,17 +40,17 @@ fn a_promote() {
 fn a_rollback_is_told_until_the_bad_release_is_gone() {
     insta::assert_snapshot!(told(rollback(), "r2"), @"
     rollback r2 of mobile-web
-       1. tag i-r2-1, i-r2-2: reason=rolled back by a call role=rejected since=now *
-       2. tag the group of r2: reason=rolled back by a call role=rejected since=now *
+       1. tag i-r2-1, i-r2-2: reason=rolled back by a call role=rejected since=2026-11-21T10:00:00Z *
+       2. tag the group of r2: reason=rolled back by a call role=rejected since=2026-11-21T10:00:00Z *
        3. switch the product rule: r1 100 %
        4. read the product rule back
-       5. tag the rule: since=now *
+       5. tag the rule: since=2026-11-21T10:00:00Z *
        6. tell the service's people: release r2 was rejected: rolled back by a call
-       7. tag i-r2-1, i-r2-2: told=now *
-       8. tag the group of r2: told=now *
-       9. tag i-r1-1, i-r1-2: role=product since=now *
-      10. tag the group of r1: role=product since=now *
-      11. tag the group of r2: out=now
+       7. tag i-r2-1, i-r2-2: told=2026-11-21T10:00:00Z *
+       8. tag the group of r2: told=2026-11-21T10:00:00Z *
+       9. tag i-r1-1, i-r1-2: role=product since=2026-11-21T10:00:00Z *
+      10. tag the group of r1: role=product since=2026-11-21T10:00:00Z *
+      11. tag the group of r2: out=2026-11-21T10:00:00Z
       12. wait for the rule change to reach every load-balancer node, 15 s more
       13. wait for requests under way to end on i-r2-1, i-r2-2 (30 s)
       14. take i-r2-1, i-r2-2 out of the group of r2: what is under way ends first
@@ -66,11 +66,11 @@ fn a_rollback_is_told_until_the_bad_release_is_gone() {
 fn a_finish_is_told_until_what_was_before_is_gone() {
     insta::assert_snapshot!(told(Verb::Finish, "r2"), @"
     finish r2 of mobile-web
-       1. tag the group of r2: kept=now
+       1. tag the group of r2: kept=2026-11-21T10:00:00Z
        2. switch the product rule: r2 100 %
        3. read the product rule back
-       4. tag the rule: since=now *
-       5. tag the group of r1: out=now
+       4. tag the rule: since=2026-11-21T10:00:00Z *
+       5. tag the group of r1: out=2026-11-21T10:00:00Z
        6. wait for the rule change to reach every load-balancer node, 15 s more
        7. wait for requests under way to end on i-r1-1, i-r1-2 (30 s)
        8. take i-r1-1, i-r1-2 out of the group of r1: what is under way ends first

@@ -223,7 +223,7 @@ impl Desk {
         Ok(hold::standing(&self.clients, self.table()?, service).await?)
     }
 
-    /// Holds a service; `false` while a call changes it.
+    /// Holds a service; `false` while a call changes it or somebody else holds it.
     ///
     /// # Errors
     /// Where the lease table cannot be written.
