@@ -269,7 +269,7 @@ async fn each_way_of_not_reaching_the_service_has_its_sentence() {
 const AWS_CLI: &str = r#"#!/bin/sh
 case "$*" in
   "configure export-credentials --format process --profile sso")
-    printf '{\n  "Version": 1,\n  "AccessKeyId": "SIGNED-ON",\n  "SecretAccessKey": "s",\n  "SessionToken": "t"\n}\n' ;;
+    printf '{\n  "Version": 1,\n  "AccessKeyId": "ASIASIGNEDON",\n  "SecretAccessKey": "s",\n  "SessionToken": "t"\n}\n' ;;
   *) printf '\nError loading SSO Token: Token for x does not exist\n' >&2; exit 255 ;;
 esac
 "#;
@@ -296,7 +296,7 @@ async fn a_profile_gives_its_credentials_as_it_does_to_awss_tools() {
         run_command(status)
     };
     let here = folder.path().display().to_string();
-    for (profile, who) in [("ops", "PROCESS"), ("sso", "SIGNED-ON")] {
+    for (profile, who) in [("ops", "PROCESS"), ("sso", "ASIASIGNEDON")] {
         let before = stack.gateway().record().mark();
         status(profile, &here).await.ended(0, &["r1"]);
         let calls = stack.gateway().record().since(before);
