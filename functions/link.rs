@@ -6,5 +6,6 @@ fn main() {
     // Other profiles unwind.
     if std::env::var("PROFILE").as_deref() == Ok("release") {
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/../link.ld");
+        println!("cargo::rustc-link-arg-bins=-no-pie");
     }
 }

@@ -14,6 +14,7 @@ pub mod desk;
 mod direct;
 mod errors;
 mod hold;
+mod http;
 mod job;
 mod lease;
 pub mod log;
