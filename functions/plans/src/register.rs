@@ -259,6 +259,9 @@ fn untouched(standing: &Standing<'_>, release: &ReleaseId) -> Done {
         // What comes later in a pipeline asks for it, whatever was found done.
         done.outputs.insert("PreProductUrl", url(listener, standing.service.pre_product.host.as_deref()));
     }
+    if let Some(fingerprint) = fingerprint::written(standing, release) {
+        done.outputs.insert("Fingerprint", fingerprint);
+    }
     done
 }
 
