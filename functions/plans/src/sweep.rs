@@ -142,7 +142,7 @@ fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
     }
     Some(Concern {
         kind: "product-unhealthy",
-        about: share.who.to_string(),
+        about: String::new(),
         headline: format!("product has {healthy} of {asked} servers healthy ({})", share.who),
         lines: what_ails(standing, &share.who),
         next: vec![
@@ -185,7 +185,7 @@ fn nobody_moves(standing: &Standing<'_>) -> Option<Concern> {
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
     (stands > step + STUCK_SECONDS).then(|| Concern {
         kind: "promotion-stuck",
-        about: promoting.to_string(),
+        about: String::new(),
         headline: format!("{promoting} has had some of the traffic for {} minutes, and nobody moves it", stands / 60),
         lines: Vec::new(),
         next: vec![format!("Call promote {promoting}, or teardown {promoting} with {{\"action\":\"rollback\"}}.")],
@@ -231,7 +231,7 @@ fn product_without_rule(standing: &Standing<'_>) -> Option<Concern> {
     };
     Some(Concern {
         kind: "product-without-rule",
-        about: lost.to_string(),
+        about: String::new(),
         headline: format!("{lost} is tagged product, and no product rule names it"),
         lines: vec!["Its servers are left running: nobody retired or rejected it.".to_owned()],
         next: vec![format!("If it is to go, call teardown {lost} with {{\"action\":\"rollback\"}}; else {else_what}.")],

@@ -20,7 +20,7 @@ const KINDS_REMEMBERED: usize = 5;
 pub struct Concern {
     /// A word for it.
     pub kind: &'static str,
-    /// What it is about beside the service, as its release: another one is told anew.
+    /// What it is about beside the service, where another one is told anew the same day: its release.
     pub about: String,
     /// What is so.
     pub headline: String,
@@ -30,14 +30,8 @@ pub struct Concern {
     pub next: Vec<String>,
 }
 
-impl Concern {
-    /// As it is remembered that it was told.
-    fn key(&self) -> String {
-        key(self.kind, &self.about)
-    }
-}
-
-fn key(kind: &str, about: &str) -> String {
+/// As it is remembered that something was told, about this.
+pub fn key(kind: &str, about: &str) -> String {
     if about.is_empty() { kind.to_owned() } else { format!("{kind}/{}", short_hash(about, 6)) }
 }
 
@@ -70,7 +64,7 @@ fn tell(service: &Service, world: &World, now: Time, rule: Option<&Rule>, concer
     let mut notices = Vec::new();
     let mut keys = Vec::new();
     for concern in concerns {
-        let key = concern.key();
+        let key = key(concern.kind, &concern.about);
         if lately(&memory, world, now, &key).is_some() {
             continue;
         }
