@@ -219,7 +219,7 @@ fn payload(request: &Request) -> Value {
             Verb::Finish | Verb::Rollback { .. } | Verb::Remove => {
                 payload.insert("action".into(), request.verb.as_str().into());
             }
-            Verb::Provision | Verb::Register | Verb::Promote | Verb::Sweep => {}
+            Verb::Provision | Verb::Register | Verb::Promote | Verb::Freeze { .. } | Verb::Sweep => {}
         }
         if request.despite_alarms {
             payload.insert("despite_alarms".into(), true.into());

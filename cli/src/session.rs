@@ -114,7 +114,9 @@ impl Session {
             Verb::Provision => Function::Provision,
             Verb::Register => Function::Register,
             Verb::Promote => Function::Promote,
-            Verb::Finish | Verb::Rollback { .. } | Verb::Remove | Verb::Sweep => Function::Teardown,
+            Verb::Finish | Verb::Rollback { .. } | Verb::Freeze { .. } | Verb::Remove | Verb::Sweep => {
+                Function::Teardown
+            }
         })
     }
 

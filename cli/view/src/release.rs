@@ -67,7 +67,7 @@ fn without(verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
         Verb::Rollback { .. } | Verb::Finish => (product(), "no release is product"),
         // One that was cut off goes on.
         Verb::Remove => (product().or_else(|| going(standing)), "no release is product"),
-        Verb::Provision | Verb::Sweep => (None, "a new release has the name that you give it"),
+        Verb::Provision | Verb::Freeze { .. } | Verb::Sweep => (None, "a new release has the name that you give it"),
     };
     found.cloned().ok_or_else(|| Fault::refused(format!("Name a release of {service}: {what}. {}", known(standing))))
 }

@@ -4,6 +4,7 @@ use domain::id::{InstanceId, ReleaseId, short_hash};
 use domain::refusal::Refusal;
 use domain::request::Request;
 use domain::tags::{self, Read};
+use domain::world::Health;
 
 use crate::standing::Standing;
 
@@ -12,15 +13,26 @@ const DIGITS: usize = 12;
 /// A tag's value has 255 characters: so many servers' ids fit beside the fingerprint. The fingerprint counts all.
 const IDS_MAX: usize = 11;
 
-/// The fingerprint of a release as it stands: its servers, their AMI, its group, and QA's rule.
+/// The fingerprint of a release as it stands: its servers, their AMI, its group with the targets in it, and QA's rule.
 pub fn of(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
     let found = standing.releases.get(release)?;
     let mut servers: Vec<String> = found.alive_ids().iter().map(InstanceId::to_string).collect();
     servers.sort_unstable();
     let ami = standing.tags_of(release).find_map(|tags| tags.value(tags::AMI)).unwrap_or_default();
     let rule = standing.pre_product.iter().find(|rule| standing.forwards_to(rule) == Some(release))?;
-    let text = format!("{} {ami} {} {}", servers.join(" "), found.group?.arn, rule.arn);
+    let group = found.group?;
+    // What drains gets nothing any more.
+    let stays = group.targets.iter().flatten().filter(|target| target.health != Health::Draining);
+    let mut targets: Vec<String> = stays.map(|target| format!("{}:{}", target.instance, target.port)).collect();
+    targets.sort_unstable();
+    let text = format!("{} {ami} {} {} {}", servers.join(" "), group.arn, targets.join(" "), rule.arn);
     Some(short_hash(&text, DIGITS))
+}
+
+/// The fingerprint that register wrote: of what is promoted there is no rule of QA's any more to make it from.
+pub fn written(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
+    let written = standing.releases.get(release)?.group?.tags.value(tags::FINGERPRINT)?;
+    written.split(' ').next().map(str::to_owned)
 }
 
 /// What the group's tag is to say: the fingerprint, and which servers it is about.
@@ -48,7 +60,13 @@ pub fn changed(standing: &Standing<'_>, request: &Request, release: &ReleaseId) 
         .flat_map(|value| value.split(' ').skip(1))
         .filter(|id| !alive.iter().any(|there| there == id))
         .collect();
+    let is_server = |id: &str| alive.iter().any(|server| server == id);
+    let strangers: Vec<&str> =
+        group.targets.iter().flatten().map(|target| target.instance.as_str()).filter(|id| !is_server(id)).collect();
     let what = match gone.as_slice() {
+        [] if !strangers.is_empty() => {
+            format!("{} is a target of its group and none of its servers ({})", strangers.join(", "), alive.join(", "))
+        }
         [] => format!("its fingerprint was {approved} and is {stands} (its servers are {})", alive.join(", ")),
         gone => format!("{} no longer runs; its servers are {}", gone.join(", "), alive.join(", ")),
     };

@@ -28,7 +28,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         Traffic::Some => {
             return wait_for_any_promotion(standing).unwrap_or_else(|| not_product(standing, release));
         }
-        Traffic::Zero => {
+        Traffic::Zero if !standing.is_taken_away(release) => {
             return Plan::only(End::Done(Done {
                 headline: format!(
                     "{release} is the way back of {}: nothing is torn down",
@@ -37,7 +37,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
                 ..Done::default()
             }));
         }
-        Traffic::NotInRule => return not_product(standing, release),
+        Traffic::Zero | Traffic::NotInRule => return not_product(standing, release),
     }
     let Some(group) = standing.releases.get(release).and_then(|r| r.group) else {
         return not_product(standing, release);
@@ -59,7 +59,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
 /// Whether a release was product before: by its tags, or by traffic where those could not follow.
 fn is_retired(standing: &Standing<'_>, release: &ReleaseId) -> bool {
     let by_tags = standing.role_by_tags(release) == Some(Role::Retired) && standing.stands(release);
-    by_tags || (standing.traffic(release) == Traffic::Zero && !standing.is_rejected(release))
+    let never_product = standing.is_rejected(release) || standing.is_taken_away(release);
+    by_tags || (standing.traffic(release) == Traffic::Zero && !never_product)
 }
 
 /// An adopted group leaves the rule, and is otherwise never touched.

@@ -7,6 +7,7 @@ mod addresses;
 mod checks;
 mod fingerprint;
 mod finish;
+mod freeze;
 mod go;
 mod mend;
 mod metrics;
@@ -36,6 +37,7 @@ pub use metrics::{Readiness, readiness, switches};
 pub use remove::REASON as REMOVED;
 pub use standing::{Share, Standing, Who};
 pub use sweep::begins_with;
+pub use told::key as told_key;
 
 /// Decides what a call does now: steps, and what follows them.
 ///
@@ -58,6 +60,7 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
         Verb::Rollback { reason, scope } => {
             with_release(request, |release| rollback::plan(&standing, request, release, reason, *scope))
         }
+        Verb::Freeze { reason } => with_release(request, |release| freeze::plan(&standing, request, release, reason)),
     };
     let mut mending = mend::follow(&standing, request);
     let (names_follow, changed) = (knows_the_names(&row), changed_rules(&row));
@@ -112,9 +115,12 @@ pub fn scope(verb: &Verb, service: &Service) -> Scope {
             // Checks are told where to look.
             Scope { every_group: true, alarms: true, listener: !service.checks.is_empty(), ..nothing_more }
         }
-        Verb::Finish | Verb::Remove | Verb::Rollback { .. } | Verb::Sweep => {
+        Verb::Freeze { .. } => nothing_more,
+        Verb::Finish | Verb::Remove | Verb::Rollback { .. } => {
             Scope { own_group: true, every_group: true, group_details: true, ..nothing_more }
         }
+        // What watches the service has to be there before it is needed.
+        Verb::Sweep => Scope { own_group: true, every_group: true, group_details: true, alarms: true, ..nothing_more },
     }
 }
 

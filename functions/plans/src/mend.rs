@@ -2,7 +2,7 @@
 
 use domain::plan::{End, Plan, Stage, Step};
 use domain::request::{Request, Verb};
-use domain::tags::{self, Read, Role, Tags, WhichRule};
+use domain::tags::{self, Mark, Read, Role, Tags, WhichRule};
 use domain::time::Time;
 use domain::world::{Group, InstanceState, Weighted, weights_hash};
 
@@ -59,12 +59,19 @@ pub fn follow(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
             match (standing.traffic(release), standing.is_rejected(release)) {
                 (_, true) | (Traffic::Some | Traffic::NotInRule, false) => {}
                 (Traffic::All, false) => steps.extend(tag_role(standing, release, Role::Product)),
+                // What was never product does not retire, and is no way back.
+                (Traffic::Zero, false) if standing.is_taken_away(release) => {}
                 (Traffic::Zero, false) => steps.extend(tag_role(standing, release, Role::Retired)),
             }
         }
         let hash = weights_hash(&forward(shares));
         if rule.tags.value(tags::SINCE).and_then(|v| tags::read_weights_since(v, &hash)).is_none() {
-            steps.push(tag_weights(rule.arn.clone(), standing, &forward(shares)));
+            // Who gave a release its first weight was cut off before this could be written.
+            let begins = standing.promoting().filter(|release| standing.begun(release).is_none());
+            steps.push(match begins {
+                Some(release) => tag_begun(rule.arn.clone(), standing, &forward(shares), release),
+                None => tag_weights(rule.arn.clone(), standing, &forward(shares)),
+            });
         }
     }
     for release in standing.releases.keys().filter(|release| standing.is_rejected(release)) {
@@ -101,6 +108,7 @@ pub fn serves_on(standing: &Standing<'_>) -> Option<Concern> {
     let bad = standing.shares().iter().find(|share| share.weight > 0 && standing.is_bad(share))?;
     Some(Concern {
         kind: "rejected-serves",
+        about: String::new(),
         headline: format!("release {} was rejected and serves on: there is nothing to go back to", bad.who),
         lines: vec!["No other release of the product rule stands and is healthy enough to take over.".to_owned()],
         next: vec!["Ship a new release now; its promote takes the rejected one out of the rule.".to_owned()],
@@ -122,7 +130,7 @@ pub struct WayBack<'s, 'a> {
 /// What a rollback of this share goes back to, if it stands and is healthy enough: as many healthy targets as asked
 /// for, or at least one and no fewer than the bad one has.
 pub fn way_back<'s, 'a>(standing: &'s Standing<'a>, bad: &Share<'a>) -> Option<WayBack<'s, 'a>> {
-    let candidates = standing.shares().iter().filter(|s| s.group.arn != bad.group.arn && !standing.is_bad(s));
+    let candidates = standing.shares().iter().filter(|s| s.group.arn != bad.group.arn && standing.may_take_over(s));
     let best = candidates.max_by_key(|s| (s.weight, s.group.healthy()))?;
     let healthy = best.group.healthy();
     let asked = standing.asked(&best.who);
@@ -195,13 +203,15 @@ fn tag_all(standing: &Standing<'_>, release: &ReleaseId, tags: &Tags, stands: im
 /// Writes on the product rule since when these weights stand: now.
 pub fn tag_weights(rule: domain::id::RuleArn, standing: &Standing<'_>, forward: &[Weighted]) -> Step {
     let hash = weights_hash(forward);
-    // A promotion that goes on from step to step began when its release got the first of its weight.
+    // A promotion that goes on from step to step began when its release got the first of its weight; that one was taken away
+    // is known by it, too.
     let weighted = |release: &&ReleaseId| {
         let mut groups = standing.releases.get(*release).into_iter().flat_map(|found| found.groups());
         groups.any(|group| forward.iter().any(|w| w.weight > 0 && w.group == group.arn))
     };
     let before = standing.product_rule().and_then(|(rule, _)| rule.tags.value(tags::SINCE));
-    let begun = standing.releases.keys().filter(weighted).find_map(|id| Some((tags::read_begun(before?, id)?, id)));
+    let knows = |release: &&ReleaseId| weighted(release) || standing.is_taken_away(release);
+    let begun = standing.releases.keys().filter(knows).find_map(|id| Some((tags::read_begun(before?, id)?, id)));
     let value = match begun {
         Some((begun, release)) => tags::weights_since_begun(standing.now, &hash, begun, release),
         None => tags::weights_since(standing.now, &hash),
@@ -218,6 +228,13 @@ pub fn tag_begun(
 ) -> Step {
     let value = tags::weights_since_begun(standing.now, &weights_hash(forward), standing.now, release);
     Step::TagRule { rule, tags: Tags::from([(tags::SINCE.to_owned(), value)]) }
+}
+
+/// Writes on the product rule how a release's promotion stands to its alarms from now on.
+pub fn tag_alarms(standing: &Standing<'_>, mark: Mark, release: &ReleaseId) -> Vec<Step> {
+    let value = tags::alarms(mark, standing.now, release);
+    let rule = standing.product_rule().map(|(rule, _)| rule.arn.clone());
+    rule.map(|rule| Step::TagRule { rule, tags: Tags::from([(tags::ALARMS.to_owned(), value)]) }).into_iter().collect()
 }
 
 /// Tells the people of a rejected release, and remembers it; nothing, if they were told.

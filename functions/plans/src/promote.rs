@@ -10,7 +10,7 @@ use domain::world::{Conditions, Rule, Weighted};
 
 use crate::mend::{self, ALL};
 use crate::names;
-use crate::rejection;
+use crate::rejection::{self, SUPERSEDED};
 use crate::standing::{ProductRule, Share, Standing, Traffic, Who};
 use crate::told::Concern;
 use crate::{checks, fingerprint, traffic};
@@ -23,10 +23,13 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     if let Some(plan) = refuse_rejected(standing, release) {
         return plan;
     }
+    if standing.is_taken_away(release) {
+        return taken_away(standing, release);
+    }
     let traffic = standing.traffic(release);
-    if traffic != Traffic::Some
-        && let Some(plan) = wait_for_promotion(standing, release)
-    {
+    // What was product before has some of the weight too, and its call is late.
+    let goes_on = traffic == Traffic::Some && !standing.gives_way(release);
+    if !goes_on && let Some(plan) = wait_for_promotion(standing, release) {
         return plan;
     }
     match traffic {
@@ -36,7 +39,9 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
             return retired(standing, release);
         }
         Traffic::Some => {
-            if let Some(plan) = traffic::stop(standing, request, release) {
+            let stop = || traffic::stop(standing, request, release);
+            let sick = || traffic::stop_if_sick(standing, request, release);
+            if let Some(plan) = traffic::frozen(standing, request, release).or_else(stop).or_else(sick) {
                 return plan;
             }
             if let Some(wait) = traffic::wait_for_step(standing, release) {
@@ -62,8 +67,12 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     if let Some(rule) = in_the_way(standing) {
         return Plan::only(End::Refuse(taken(standing, rule)));
     }
-    if let Some(end) = not_healthy_enough(standing, request, release) {
-        return Plan::only(end);
+    if let Some(missing) = not_healthy_enough(standing, release) {
+        let end = wait_for_health(standing, request, release, missing.clone());
+        return match end {
+            End::Fail(_) if traffic == Traffic::Some => traffic::take_back_sick(standing, request, release, &missing),
+            end => Plan::only(end),
+        };
     }
     let phase = match traffic {
         Traffic::Some => Phase::Step(traffic::percent(standing, release)),
@@ -74,7 +83,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     }
     match &standing.product {
         ProductRule::Taken(rule) => Plan::only(End::Refuse(taken(standing, rule))),
-        ProductRule::None => first_rule(standing, release),
+        ProductRule::None => first_rule(standing, request, release),
         ProductRule::Ours { rule, shares } => switch(standing, request, release, rule, shares),
     }
 }
@@ -113,12 +122,20 @@ fn watched(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> P
         return traffic::stop_after_bake(standing, request, release).unwrap_or(done);
     };
     let stop = || traffic::stop(standing, request, release);
+    let sick = || traffic::stop_if_sick(standing, request, release);
     let check = || checks::obstacle(standing, request, release, Phase::Step(ALL));
-    stop().or_else(check).unwrap_or(Plan { end: End::Wait(wait), ..done })
+    let frozen = traffic::frozen(standing, request, release);
+    frozen.or_else(stop).or_else(sick).or_else(check).unwrap_or(Plan { end: End::Wait(wait), ..done })
 }
 
 fn tell(standing: &Standing<'_>, concern: Option<Concern>) -> Vec<Stage> {
     crate::told::daily(standing, concern.into_iter().collect())
+}
+
+/// The answer about a release whose traffic somebody took away by hand.
+pub fn taken_away(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
+    let product = standing.product_release().cloned();
+    Plan::only(End::Refuse(Refusal::TakenAway { release: release.clone(), product }))
 }
 
 fn retired(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
@@ -137,7 +154,8 @@ fn other_listener(standing: &Standing<'_>) -> Option<Refusal> {
     })
 }
 
-fn not_healthy_enough(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<End> {
+/// How many of a release's targets are healthy and what ails the others, where they are fewer than asked for.
+pub fn not_healthy_enough(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
     let group = standing.releases.get(release).and_then(|r| r.group);
     let healthy = group.map(|g| g.healthy()).unwrap_or_default();
     let wanted = standing.service.wanted_healthy(standing.asked(&Who::Release(release.clone())));
@@ -148,7 +166,7 @@ fn not_healthy_enough(standing: &Standing<'_>, request: &Request, release: &Rele
     for why in rejection::not_healthy(standing, release).into_iter().chain(rejection::not_targets(standing, release)) {
         missing.push_str(&format!("; {why}"));
     }
-    Some(wait_for_health(standing, request, release, missing))
+    Some(missing)
 }
 
 /// Waits for targets, as long as the config says: counted from the job's first call, or for direct callers from when
@@ -192,7 +210,7 @@ pub fn taken(standing: &Standing<'_>, rule: &Rule) -> Refusal {
 }
 
 /// There is no product rule yet: it is made, with the release that tags name product as the way back.
-fn first_rule(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
+fn first_rule(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     let Some(group) = standing.releases.get(release).and_then(|r| r.group) else { return retired(standing, release) };
     let mut forward = vec![Weighted { group: group.arn.clone(), weight: ALL }];
     let before = standing.product_release().filter(|id| *id != release);
@@ -212,7 +230,8 @@ fn first_rule(standing: &Standing<'_>, release: &ReleaseId) -> Plan {
         tags,
     };
     // What follows the switch is mended at the next look, when the rule is there to be read back.
-    Plan::new(vec![vec![Step::CreateRule(Box::new(rule))]], End::Look)
+    let told = tell(standing, traffic::despite(standing, request, release));
+    Plan::new(vec![vec![Step::CreateRule(Box::new(rule))]], End::Look).after(told)
 }
 
 /// One `ModifyRule` gives the release its next share of the weight, as a rule all of it; what was product stays behind it with
@@ -236,6 +255,9 @@ fn switch(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rule:
     let leaves = shares.iter().filter(|share| !forward.iter().any(|w| w.group == share.group.arn));
     let first: Vec<Step> = leaves
         .filter_map(|share| match &share.who {
+            Who::Release(id) if standing.is_taken_away(id) => {
+                Some(mend::tag_rejected(standing, id, &format!("{SUPERSEDED}{release}")))
+            }
             Who::Release(id) if !standing.is_rejected(id) => Some(mend::tag_role(standing, id, Role::Retired)),
             Who::Release(_) | Who::Adopted => None,
         })
@@ -263,11 +285,11 @@ fn switch(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rule:
         mend::tag_weights(rule.arn.clone(), standing, &forward)
     };
     let mut follow = vec![since];
-    let despite = traffic::despite(standing, release).filter(|_| begins && request.despite_alarms);
-    let told = tell(standing, despite);
+    // Told before the switch: a call that is cut off after it may find the alarm green.
+    let told = tell(standing, traffic::despite(standing, request, release).filter(|_| begins));
     if percent < ALL {
         stages.push(Stage::follow(follow));
-        return Plan { stages, end: End::Look }.after(Vec::new()).then(told);
+        return Plan { stages, end: End::Look }.after(told);
     }
     follow.extend(mend::tag_role_anew(standing, release, Role::Product));
     if let Some(Who::Release(before)) = before.map(|share| &share.who) {
@@ -284,7 +306,7 @@ fn switch(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rule:
     // What bakes is watched from the next look on.
     let bakes = service.bake_seconds > 0 && way_back.is_some();
     let end = if bakes { End::Look } else { End::Done(done(standing, release, way_back)) };
-    Plan { stages, end }.after(Vec::new()).then(told)
+    Plan { stages, end }.after(told)
 }
 
 /// The configured conditions, where the rule has others.

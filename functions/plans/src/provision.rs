@@ -86,7 +86,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
 
 /// A release that was never promoted gives way to this one.
 fn supersede(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
-    let others = standing.others(Some(release), Role::PreProduct).filter(|id| !standing.may_serve(id));
+    let others = standing.others(Some(release), Role::PreProduct).filter(|id| standing.is_before_customers(id));
     let reason = format!("{SUPERSEDED}{release}");
     let mut stages = Vec::new();
     for other in others {

@@ -9,7 +9,7 @@ use domain::tags::{self, Read, Role, WhichRule};
 use domain::world::{Action, Group, Health, Listener, Rule, Weighted};
 
 use crate::mend::ALL;
-use crate::promote::{refuse_rejected, taken, wait_for_health, wait_for_promotion, wanted_conditions};
+use crate::promote::{refuse_rejected, taken, taken_away, wait_for_health, wait_for_promotion, wanted_conditions};
 use crate::provision::outputs;
 use crate::standing::{ProductRule, Release, Standing, Traffic, Who};
 use crate::{checks, fingerprint};
@@ -27,6 +27,9 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     }
     if let Some((rule, _)) = standing.untagged_rule().filter(|(_, releases)| releases.contains(&release)) {
         return Plan::only(End::Refuse(taken(standing, rule)));
+    }
+    if standing.is_taken_away(release) {
+        return taken_away(standing, release);
     }
     match standing.traffic(release) {
         Traffic::All | Traffic::Some => return Plan::only(End::Done(untouched(standing, release))),
@@ -255,6 +258,9 @@ fn untouched(standing: &Standing<'_>, release: &ReleaseId) -> Done {
     if let Some(listener) = &standing.world.listener {
         // What comes later in a pipeline asks for it, whatever was found done.
         done.outputs.insert("PreProductUrl", url(listener, standing.service.pre_product.host.as_deref()));
+    }
+    if let Some(fingerprint) = fingerprint::written(standing, release) {
+        done.outputs.insert("Fingerprint", fingerprint);
     }
     done
 }

@@ -11,7 +11,7 @@ use crate::mend;
 use crate::promote::taken;
 use crate::rejection;
 use crate::standing::{Share, Standing, Traffic, Who};
-use crate::told;
+use crate::{told, traffic};
 
 /// Plans a rollback of this release, for this reason.
 pub fn plan(
@@ -24,7 +24,7 @@ pub fn plan(
     if !standing.stands(release) && !standing.is_rejected(release) {
         return nothing(format!("nothing of release {release} is there"));
     }
-    let traffic = standing.traffic(release);
+    let share = standing.traffic(release);
     if scope != RollbackScope::ToTheEnd && standing.has_tag(release, tags::KEPT) {
         return nothing(format!("release {release} was kept: events about it are ignored"));
     }
@@ -38,8 +38,9 @@ pub fn plan(
         return Plan::only(End::Refuse(taken(standing, rule)));
     }
     let tagged_so = matches!(standing.role_by_tags(release), Some(Role::Product | Role::Retired));
-    let was_product = match traffic {
-        Traffic::All | Traffic::Zero => true,
+    let was_product = match share {
+        Traffic::All => true,
+        Traffic::Zero => !standing.is_taken_away(release),
         // Of two with weight, one was product before; by somebody's hand both.
         Traffic::Some => tagged_so || standing.promoting() != Some(release),
         Traffic::NotInRule => tagged_so,
@@ -47,15 +48,21 @@ pub fn plan(
     if scope == RollbackScope::UnlessItWasProduct && was_product {
         return nothing(format!("release {release} is or was product: it is left alone"));
     }
-    if scope == RollbackScope::OnlyProduct && !matches!(traffic, Traffic::All | Traffic::Some) {
+    if scope == RollbackScope::UnlessItWasProduct && traffic::is_frozen(standing, release) {
+        return nothing(format!("the weights of release {release} are frozen: people decide what becomes of it"));
+    }
+    if scope == RollbackScope::OnlyProduct && !matches!(share, Traffic::All | Traffic::Some) {
         return nothing(format!("release {release} is not product: it is left alone"));
     }
-    match traffic {
+    match share {
         Traffic::All | Traffic::Some => match switch_back(standing, request, release, reason) {
             Ok((stages, _)) => Plan { stages, end: End::Look }.after(Vec::new()),
             Err(refusal) => Plan::only(End::Refuse(refusal)),
         },
-        Traffic::Zero => reject(standing, request, release, reason, Some(no_way_back(standing))),
+        Traffic::Zero => {
+            let was_way_back = !standing.is_taken_away(release);
+            reject(standing, request, release, reason, was_way_back.then(|| no_way_back(standing)))
+        }
         Traffic::NotInRule => {
             let was_in_service = standing.role_by_tags(release) == Some(Role::Retired);
             reject(standing, request, release, reason, was_in_service.then(|| no_way_back(standing)))

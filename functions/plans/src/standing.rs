@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::config::Service;
 use domain::id::{GroupArn, ReleaseId, group_name};
 use domain::refusal::Refusal;
-use domain::tags::{self, Read, Role, WhichRule};
+use domain::tags::{self, Mark, Read, Role, WhichRule};
 use domain::time::Time;
 use domain::world::{Action, Group, Instance, InstanceState, Rule, Weighted, World, weights_hash};
 
@@ -171,16 +171,48 @@ impl<'a> Standing<'a> {
         };
         // An adopted group is never promoted, whatever the tags say of the release beside it.
         let release = |share: &&&Share<'a>| share.who != Who::Adopted;
-        let share = weighted.iter().find(newcomer).or(weighted.iter().rfind(release))?;
+        let begun = |share: &&&Share<'a>| matches!(&share.who, Who::Release(id) if self.begins_by_tag(id));
+        let newest = weighted.iter().find(|share| newcomer(share) && begun(share));
+        let share = newest.or(weighted.iter().find(newcomer)).or(weighted.iter().rfind(release))?;
         self.releases.keys().find(|id| share.who == Who::Release((*id).clone()))
     }
 
-    /// What stands behind the product rule with weight 0 and was not rejected: the way back, well or not.
+    /// Whether a release has some of the weight because another one, as the tags say without a doubt, is taking its place.
+    pub fn gives_way(&self, release: &ReleaseId) -> bool {
+        let product = |id: &ReleaseId| self.role_by_tags(id) == Some(Role::Product);
+        self.promoting()
+            .is_some_and(|other| other != release && !product(other) && (self.begins_by_tag(other) || product(release)))
+    }
+
+    /// Whether the product rule's tag says that this release got the first of its weight.
+    fn begins_by_tag(&self, release: &ReleaseId) -> bool {
+        self.since_tag().is_some_and(|value| tags::read_begun(value, release).is_some())
+    }
+
+    /// What stands behind the product rule with weight 0 and may take over: the way back, well or not.
     pub fn behind(&self) -> Option<&Share<'a>> {
-        self.shares().iter().find(|share| match &share.who {
-            Who::Release(id) => share.weight == 0 && !self.is_rejected(id),
-            Who::Adopted => share.weight == 0,
-        })
+        self.shares().iter().find(|share| share.weight == 0 && self.may_take_over(share))
+    }
+
+    /// Whether a share is one that a rollback may go back to: neither rejected nor, before it was product, taken out of traffic.
+    pub fn may_take_over(&self, share: &Share<'_>) -> bool {
+        match &share.who {
+            Who::Release(id) => !self.is_rejected(id) && !self.is_taken_away(id),
+            Who::Adopted => true,
+        }
+    }
+
+    /// Whether somebody took a promotion's traffic away by hand: the release was never product, had some of the weight, as the
+    /// rule's tag says, and has none.
+    pub fn is_taken_away(&self, release: &ReleaseId) -> bool {
+        matches!(self.traffic(release), Traffic::Zero | Traffic::NotInRule)
+            && self.role_by_tags(release) == Some(Role::PreProduct)
+            && self.begins_by_tag(release)
+    }
+
+    /// A pre-product release that customers get nothing of, nor are about to.
+    pub fn is_before_customers(&self, release: &ReleaseId) -> bool {
+        !self.may_serve(release) || self.is_taken_away(release)
     }
 
     /// The release that bakes, and until when: it has not been watched for as long as configured. It ends by time, whoever
@@ -206,11 +238,28 @@ impl<'a> Standing<'a> {
         self.promoting().or_else(|| self.baking().map(|(release, _)| release))
     }
 
-    /// When a release that has weight got the first of it.
+    /// When a release that has weight got the first of it. `None` where nobody could write it down: who gave it the weight was
+    /// cut off just then.
     pub fn begun(&self, release: &ReleaseId) -> Option<Time> {
+        let written = self.since_tag().and_then(|value| tags::read_begun(value, release));
+        // What has been product all along counts from now where somebody moved weights by hand.
+        let product = || (self.role_by_tags(release) == Some(Role::Product)).then_some(self.now);
+        written.or_else(|| self.written_since()).or_else(product)
+    }
+
+    /// How a release's promotion stands to its alarms, and since when.
+    pub fn alarms_mark(&self, release: &ReleaseId) -> Option<(Mark, Time)> {
         let (rule, _) = self.product_rule()?;
-        let known = rule.tags.value(tags::SINCE).and_then(|value| tags::read_begun(value, release));
-        known.or_else(|| self.weights_since())
+        tags::read_alarms(rule.tags.value(tags::ALARMS)?, release)
+    }
+
+    fn since_tag(&self) -> Option<&'a str> {
+        self.product_rule().and_then(|(rule, _)| rule.tags.value(tags::SINCE))
+    }
+
+    /// Since when the product rule's weights stand, where its tag is about these.
+    fn written_since(&self) -> Option<Time> {
+        tags::read_weights_since(self.since_tag()?, &weights_hash(&forward(self.shares())))
     }
 
     /// What has product's weight: the group with all of it, or, while another is promoted, the one that was there before;
@@ -322,7 +371,7 @@ impl<'a> Standing<'a> {
     /// The pre-product release: not rejected, and not in the product rule but while it is being promoted; of several the newest.
     pub fn pre_product_release(&self) -> Option<&ReleaseId> {
         self.others(None, Role::PreProduct)
-            .filter(|id| matches!(self.traffic(id), Traffic::NotInRule | Traffic::Some))
+            .filter(|id| matches!(self.traffic(id), Traffic::NotInRule | Traffic::Some) || self.is_taken_away(id))
             .max_by_key(|id| self.since(id, Role::PreProduct))
     }
 
@@ -341,9 +390,8 @@ impl<'a> Standing<'a> {
 
     /// Since when the product rule's weights stand: from now, where the rule's tag is about other weights.
     pub fn weights_since(&self) -> Option<Time> {
-        let (rule, shares) = self.product_rule()?;
-        let hash = weights_hash(&forward(shares));
-        Some(rule.tags.value(tags::SINCE).and_then(|v| tags::read_weights_since(v, &hash)).unwrap_or(self.now))
+        self.product_rule()?;
+        Some(self.written_since().unwrap_or(self.now))
     }
 
     /// A rule at product's priority that is not tagged ours and forwards to groups of ours: it may be the product rule,

@@ -15,6 +15,8 @@ use crate::standing::{Standing, Traffic, Who};
 use crate::told::{self, Concern, DAY_SECONDS};
 use crate::traffic;
 
+/// By what it is remembered that people were told of the way back's end.
+const WAY_BACK_GOES: &str = "way-back-goes";
 /// The sweep's period.
 const PERIOD_SECONDS: i64 = 600;
 
@@ -41,6 +43,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
     concerns.extend(way_back_goes(standing));
     concerns.extend(standing.promoting().and_then(|release| traffic::odd_weights(standing, release)));
     concerns.extend(nobody_moves(standing));
+    concerns.extend(taken_away(standing));
+    concerns.extend(alarms_missing(standing));
     concerns.extend(product_without_rule(standing));
     let told = told::daily(standing, concerns);
     let name = &standing.service.name;
@@ -60,8 +64,11 @@ fn goes(standing: &Standing<'_>, release: &ReleaseId) -> bool {
             // A finish that was cut off after it kept product.
             Traffic::Zero => {
                 let kept = standing.product_release().is_some_and(|product| standing.has_tag(product, tags::KEPT));
-                kept || (standing.under_way().is_none()
-                    && way_back_ends(standing, release).is_some_and(|at| at <= standing.now))
+                let over = way_back_ends(standing, release).is_some_and(|at| at <= standing.now);
+                // By a sweep before this one.
+                let told = told::told_at(standing, WAY_BACK_GOES, release.as_str())
+                    .is_some_and(|at| standing.now - at >= PERIOD_SECONDS / 2);
+                kept || (standing.under_way().is_none() && over && told)
             }
             Traffic::All | Traffic::Some => false,
         },
@@ -82,9 +89,12 @@ fn way_back_goes(standing: &Standing<'_>) -> Option<Concern> {
     let Who::Release(release) = &standing.behind()?.who else { return None };
     let ends = way_back_ends(standing, release)?;
     let soon = (ttl / 4).min(DAY_SECONDS);
-    (standing.now < ends && ends - standing.now <= soon).then(|| Concern {
-        kind: "way-back-goes",
-        headline: format!("{release}, the way back, goes at {ends}"),
+    // Nothing goes without a sweep that told it before; one that comes late tells it of the next.
+    let when = if ends > standing.now { format!("at {ends}") } else { "with the next sweep".to_owned() };
+    (ends - standing.now <= soon).then(|| Concern {
+        kind: WAY_BACK_GOES,
+        about: release.to_string(),
+        headline: format!("{release}, the way back, goes {when}"),
         lines: vec![format!("It has been kept for retired_ttl_seconds then, which is {} hours.", ttl / 3_600)],
         next: vec![
             "Roll back before that if there is a reason to; else nothing: from then on the next release is the way forward."
@@ -97,7 +107,7 @@ fn way_back_goes(standing: &Standing<'_>) -> Option<Concern> {
 /// are gone.
 fn reject(standing: &Standing<'_>, request: &Request) -> Vec<Stage> {
     let mut stages = Vec::new();
-    let waiting = standing.others(None, Role::PreProduct).filter(|id| !standing.may_serve(id));
+    let waiting = standing.others(None, Role::PreProduct).filter(|id| standing.is_before_customers(id));
     for release in waiting {
         let Some(reason) = why_over(standing, release) else { continue };
         stages.push(Stage::stop(mend::tag_rejected(standing, release, &reason)));
@@ -130,21 +140,26 @@ fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
     if healthy >= wanted {
         return None;
     }
-    let lines = match &share.who {
+    Some(Concern {
+        kind: "product-unhealthy",
+        about: String::new(),
+        headline: format!("product has {healthy} of {asked} servers healthy ({})", share.who),
+        lines: what_ails(standing, &share.who),
+        next: vec![
+            "Look at its servers; nothing was changed. A rollback is possible while the way back stands.".to_owned(),
+        ],
+    })
+}
+
+/// What is wrong with the servers behind a share, a sentence each.
+fn what_ails(standing: &Standing<'_>, who: &Who) -> Vec<String> {
+    match who {
         Who::Release(release) => {
             let unhealthy = rejection::not_healthy(standing, release).into_iter();
             unhealthy.chain(rejection::not_targets(standing, release)).collect()
         }
         Who::Adopted => Vec::new(),
-    };
-    Some(Concern {
-        kind: "product-unhealthy",
-        headline: format!("product has {healthy} of {asked} servers healthy ({})", share.who),
-        lines,
-        next: vec![
-            "Look at its servers; nothing was changed. A rollback is possible while the way back stands.".to_owned(),
-        ],
-    })
+    }
 }
 
 fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
@@ -152,8 +167,11 @@ fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
     let (healthy, asked) = (back.group.healthy(), standing.asked(&back.who));
     Some(Concern {
         kind: "way-back-unhealthy",
+        about: back.who.to_string(),
         headline: format!("{}, the way back, has {healthy} of {asked} servers healthy", back.who),
-        lines: vec!["A rollback might be refused now.".to_owned()],
+        lines: std::iter::once("A rollback might be refused now.".to_owned())
+            .chain(what_ails(standing, &back.who))
+            .collect(),
         next: vec![
             "Look at its servers, or keep the product release with teardown ({\"action\":\"finish\"}).".to_owned(),
         ],
@@ -167,9 +185,38 @@ fn nobody_moves(standing: &Standing<'_>) -> Option<Concern> {
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
     (stands > step + STUCK_SECONDS).then(|| Concern {
         kind: "promotion-stuck",
+        about: String::new(),
         headline: format!("{promoting} has had some of the traffic for {} minutes, and nobody moves it", stands / 60),
         lines: Vec::new(),
         next: vec![format!("Call promote {promoting}, or teardown {promoting} with {{\"action\":\"rollback\"}}.")],
+    })
+}
+
+/// Somebody ended a promotion by hand. Its release stands, and waits for a word.
+fn taken_away(standing: &Standing<'_>) -> Option<Concern> {
+    let release = standing.others(None, Role::PreProduct).find(|id| standing.is_taken_away(id))?;
+    Some(Concern {
+        kind: "taken-away",
+        about: release.to_string(),
+        headline: format!("somebody took the traffic of {release} away by hand"),
+        lines: vec!["It was being promoted. It gets no more traffic, and is no way back.".to_owned()],
+        next: vec![format!(
+            "Call teardown {release} with {{\"action\":\"rollback\"}}; or give it its weight again by hand, then promote {release}."
+        )],
+    })
+}
+
+/// An alarm that is not there stops nothing.
+fn alarms_missing(standing: &Standing<'_>) -> Option<Concern> {
+    let refusal = traffic::missing_alarms(standing)?;
+    Some(Concern {
+        kind: "alarms-missing",
+        about: String::new(),
+        headline: "alarms that the config names do not exist".to_owned(),
+        lines: vec![format!("{refusal}.")],
+        next: vec![
+            "Until then no release can be promoted, and what is product is watched by the others alone.".to_owned(),
+        ],
     })
 }
 
@@ -184,6 +231,7 @@ fn product_without_rule(standing: &Standing<'_>) -> Option<Concern> {
     };
     Some(Concern {
         kind: "product-without-rule",
+        about: String::new(),
         headline: format!("{lost} is tagged product, and no product rule names it"),
         lines: vec!["Its servers are left running: nobody retired or rejected it.".to_owned()],
         next: vec![format!("If it is to go, call teardown {lost} with {{\"action\":\"rollback\"}}; else {else_what}.")],

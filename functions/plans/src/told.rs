@@ -1,6 +1,7 @@
 //! What is told once a day, and where it is remembered that it was.
 
 use domain::config::Service;
+use domain::id::short_hash;
 use domain::notice::{Notice, Status};
 use domain::plan::{End, Plan, Stage, Step};
 use domain::refusal::Refusal;
@@ -12,19 +13,44 @@ use domain::world::{Rule, World};
 use crate::standing::Standing;
 
 pub const DAY_SECONDS: i64 = 86_400;
-/// As many kinds, each with its time, fit into a tag's 255 characters.
+/// As many keys, each with its time, fit into a tag's 255 characters.
 const KINDS_REMEMBERED: usize = 5;
 
 /// One thing that people have to know while it lasts.
 pub struct Concern {
-    /// A word for it, by which it is remembered.
+    /// A word for it.
     pub kind: &'static str,
+    /// What it is about beside the service, where another one is told anew the same day: its release.
+    pub about: String,
     /// What is so.
     pub headline: String,
     /// What it means.
     pub lines: Vec<String>,
     /// What to do.
     pub next: Vec<String>,
+}
+
+/// As it is remembered that something was told, about this.
+pub fn key(kind: &str, about: &str) -> String {
+    if about.is_empty() { kind.to_owned() } else { format!("{kind}/{}", short_hash(about, 6)) }
+}
+
+/// When it was told, within a day.
+pub fn told_at(standing: &Standing<'_>, kind: &str, about: &str) -> Option<Time> {
+    let rule = standing.product_rule().map(|(rule, _)| rule);
+    lately(&remembered(rule, standing.now), standing.world, standing.now, &key(kind, about))
+}
+
+/// What the rule's tag remembers, as long as it counts.
+fn remembered(rule: Option<&Rule>, now: Time) -> Vec<(String, Time)> {
+    let mut memory = rule.and_then(|rule| rule.tags.value(tags::TOLD)).map(read).unwrap_or_default();
+    memory.retain(|(_, at)| now - *at < DAY_SECONDS);
+    memory
+}
+
+fn lately(memory: &[(String, Time)], world: &World, now: Time, key: &str) -> Option<Time> {
+    let on_rule = memory.iter().find(|(told, _)| told == key).map(|(_, at)| *at);
+    on_rule.or_else(|| world.told.get(key).copied().filter(|at| now - *at < DAY_SECONDS))
 }
 
 /// Tells these, each at most once a day.
@@ -34,18 +60,16 @@ pub fn daily(standing: &Standing<'_>, concerns: Vec<Concern>) -> Vec<Stage> {
 }
 
 fn tell(service: &Service, world: &World, now: Time, rule: Option<&Rule>, concerns: Vec<Concern>) -> Vec<Stage> {
-    let mut memory = rule.and_then(|rule| rule.tags.value(tags::TOLD)).map(read).unwrap_or_default();
-    memory.retain(|(_, at)| now - *at < DAY_SECONDS);
+    let mut memory = remembered(rule, now);
     let mut notices = Vec::new();
-    let mut kinds = Vec::new();
+    let mut keys = Vec::new();
     for concern in concerns {
-        let lately = memory.iter().any(|(kind, _)| kind == concern.kind)
-            || world.told.get(concern.kind).is_some_and(|at| now - *at < DAY_SECONDS);
-        if lately {
+        let key = key(concern.kind, &concern.about);
+        if lately(&memory, world, now, &key).is_some() {
             continue;
         }
-        kinds.push(concern.kind);
-        memory.push((concern.kind.to_owned(), now));
+        keys.push(key.clone());
+        memory.push((key, now));
         notices.push(Step::Tell(Box::new(Notice {
             lines: concern.lines,
             look: service.product.host.iter().map(|host| ("Product".to_owned(), host.clone())).collect(),
@@ -63,13 +87,13 @@ fn tell(service: &Service, world: &World, now: Time, rule: Option<&Rule>, concer
             let value = value.iter().map(|(kind, at)| format!("{kind}@{at}")).collect::<Vec<_>>().join(" ");
             vec![Step::TagRule { rule: rule.arn.clone(), tags: Tags::from([(tags::TOLD.to_owned(), value)]) }]
         }
-        None => kinds.into_iter().map(|kind| Step::RememberTold { kind: kind.to_owned(), at: now }).collect(),
+        None => keys.into_iter().map(|kind| Step::RememberTold { kind, at: now }).collect(),
     };
     // What could not be sent is not remembered as told.
     vec![Stage::stop(notices), Stage::follow(remember)]
 }
 
-/// `kind@time` by spaces, as the rule's tag has it.
+/// `key@time` by spaces, as the rule's tag has it.
 fn read(value: &str) -> Vec<(String, Time)> {
     let entry = |text: &str| {
         let (kind, at) = text.split_once('@')?;
@@ -82,6 +106,7 @@ fn read(value: &str) -> Vec<(String, Time)> {
 pub fn strange_rule(what: String) -> Concern {
     Concern {
         kind: "strange-rule",
+        about: String::new(),
         headline: "the product rule is not as Pointsman makes it".to_owned(),
         lines: vec![what],
         next: vec!["Put the rule right; until then no call changes anything of this service.".to_owned()],

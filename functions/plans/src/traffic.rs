@@ -3,17 +3,18 @@
 
 use domain::config::{OnAlarm, Service};
 use domain::id::ReleaseId;
-use domain::plan::{End, Plan};
+use domain::plan::{End, Plan, Stage};
 use domain::refusal::{Failure, Refusal, WaitFor};
 use domain::request::Request;
+use domain::tags::Mark;
 use domain::time::Time;
 use domain::world::Alarm;
 
-use crate::mend::ALL;
-use crate::promote::STUCK_SECONDS;
+use crate::mend::{self, ALL};
+use crate::promote::{STUCK_SECONDS, not_healthy_enough};
 use crate::rollback;
-use crate::standing::{Standing, Who};
-use crate::told::Concern;
+use crate::standing::{Standing, Traffic, Who};
+use crate::told::{self, Concern};
 
 /// An alarm's name, and CloudWatch's reason.
 type Red = (String, String);
@@ -56,6 +57,7 @@ pub fn odd_weights(standing: &Standing<'_>, release: &ReleaseId) -> Option<Conce
     let steps: Vec<String> = steps.iter().map(|step| format!("{step} %")).collect();
     Some(Concern {
         kind: "odd-weights",
+        about: format!("{release} {percent}"),
         headline: format!(
             "{release} has {percent} % of the traffic, which is none of its steps ({})",
             steps.join(", ")
@@ -88,15 +90,45 @@ pub fn red_before(standing: &Standing<'_>, request: &Request, release: &ReleaseI
     (!alarms.is_empty()).then(|| Refusal::AlarmsRed { release: release.clone(), alarms })
 }
 
-/// What everybody is told of a promotion that begins though alarms are red.
-pub fn despite(standing: &Standing<'_>, release: &ReleaseId) -> Option<Concern> {
+/// What everybody is told of a promotion that goes on though alarms are red, or were when its weights were frozen.
+pub fn despite(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Concern> {
     let red: Vec<String> = red(standing, |_| true).into_iter().map(|(name, _)| name).collect();
-    (!red.is_empty()).then(|| Concern {
+    let why = match red.as_slice() {
+        _ if !request.despite_alarms => return None,
+        [] if is_frozen(standing, release) => "its weights were frozen".to_owned(),
+        [] => return None,
+        red => format!("{} is red", red.join(", ")),
+    };
+    Some(Concern {
         kind: "despite-alarms",
-        headline: format!("{release} is being promoted though {} is red", red.join(", ")),
+        about: format!("{release} {}", percent(standing, release)),
+        headline: format!("{release} is being promoted though {why}"),
         lines: vec!["Whoever promotes it asked for that. The alarm counts again once it has been green.".to_owned()],
         next: vec!["Watch it: until then the alarm stops nothing.".to_owned()],
     })
+}
+
+/// Whether a release's weights stay where they are because an alarm went off, until people decide.
+pub fn is_frozen(standing: &Standing<'_>, release: &ReleaseId) -> bool {
+    frozen_since(standing, release).is_some()
+}
+
+fn frozen_since(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
+    let has_traffic = matches!(standing.traffic(release), Traffic::All | Traffic::Some);
+    let (mark, at) = standing.alarms_mark(release).filter(|_| has_traffic)?;
+    (mark == Mark::Frozen).then_some(at)
+}
+
+/// What was frozen goes on by a call that says so and was made after that; whatever else its alarms do meanwhile.
+pub fn frozen(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    let since = frozen_since(standing, release)?;
+    if request.despite_alarms && request.started.is_none_or(|started| started >= since) {
+        let told = told::daily(standing, despite(standing, request, release).into_iter().collect());
+        let goes_on = Stage::stop(mend::tag_alarms(standing, Mark::GoesOn, release));
+        return Some(Plan { stages: vec![goes_on], end: End::Look }.after(told));
+    }
+    let (release, percent) = (release.clone(), percent(standing, release));
+    Some(Plan::only(End::Fail(Failure::Frozen { release, percent, since })))
 }
 
 /// Stops a promotion, or what bakes, when an alarm went off since the release got its first weight.
@@ -118,8 +150,8 @@ fn stop_for(
     release: &ReleaseId,
     counts: impl Fn(Time) -> bool,
 ) -> Option<Plan> {
-    let begun = standing.begun(release)?;
-    let alarms = red(standing, |since| since >= begun && counts(since) && !accepted(standing, request, since));
+    let begun = standing.begun(release);
+    let alarms = red(standing, |since| counts(since) && !is_excused(standing, request, release, begun, since));
     if alarms.is_empty() {
         return None;
     }
@@ -132,7 +164,27 @@ fn stop_for(
     Some(take_back(standing, request, release, &reason, &go_on, fail))
 }
 
-/// Puts traffic back for this reason, or leaves it where it is as the config wants it, and fails; `go_on` is the call that
+/// Stops a promotion, or what bakes, of which no server is healthy, if there is something to go back to: a load balancer sends a
+/// group without a healthy target its share all the same.
+pub fn stop_if_sick(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()))?;
+    let missing = not_healthy_enough(standing, release).filter(|_| own.group.healthy() == 0)?;
+    mend::way_back(standing, own)?;
+    Some(take_back_sick(standing, request, release, &missing))
+}
+
+/// Puts traffic back from a release whose servers are not healthy.
+pub fn take_back_sick(standing: &Standing<'_>, request: &Request, release: &ReleaseId, missing: &str) -> Plan {
+    let percent = percent(standing, release);
+    let fail = |what, told| {
+        let (release, missing) = (release.clone(), missing.to_owned());
+        End::Fail(Failure::Sick { release, percent, missing, what, told })
+    };
+    let go_on = format!("promote {release} and \"despite_alarms\":true when they are healthy");
+    take_back(standing, request, release, &format!("its servers are not healthy: {missing}"), &go_on, fail)
+}
+
+/// Puts traffic back for this reason, or leaves it where it is as the config wants it, marked so, and fails; `go_on` is the call that
 /// would go on nevertheless. What failed is told what became of it, and whether people were told.
 pub fn take_back(
     standing: &Standing<'_>,
@@ -147,7 +199,8 @@ pub fn take_back(
             "The weights stay where they are (on_alarm is freeze): go on with {go_on}, or go back with teardown \
              {release} and \"action\":\"rollback\""
         );
-        return Plan::only(fail(what, false));
+        let stages = vec![Stage::stop(mend::tag_alarms(standing, Mark::Frozen, release))];
+        return Plan { stages, end: fail(what, false) };
     }
     match rollback::switch_back(standing, request, release, reason) {
         Ok((stages, back)) => {
@@ -169,6 +222,27 @@ pub fn wait_for_bake(standing: &Standing<'_>, release: &ReleaseId) -> Option<Wai
 /// Whether the caller takes an alarm that was red before his call began as it is.
 fn accepted(standing: &Standing<'_>, request: &Request, since: Time) -> bool {
     request.despite_alarms && since <= request.started.unwrap_or(standing.now)
+}
+
+/// Whether an alarm is not held against a release that has traffic: it was red before, or somebody went on despite it. Who calls
+/// again and again with `despite_alarms` excuses nothing that goes off meanwhile.
+fn is_excused(
+    standing: &Standing<'_>,
+    request: &Request,
+    release: &ReleaseId,
+    begun: Option<Time>,
+    since: Time,
+) -> bool {
+    let went_on = standing.alarms_mark(release).filter(|(mark, _)| *mark == Mark::GoesOn);
+    if went_on.is_some_and(|(_, at)| since <= at) {
+        return true;
+    }
+    match (begun, request.started) {
+        (Some(begun), _) => since < begun,
+        // Nobody knows since when it has traffic. What a job began with is known by the job.
+        (None, Some(_)) => accepted(standing, request, since),
+        (None, None) => request.despite_alarms,
+    }
 }
 
 fn red(standing: &Standing<'_>, counts: impl Fn(Time) -> bool) -> Vec<Red> {

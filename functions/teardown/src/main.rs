@@ -8,7 +8,7 @@ async fn main() -> Result<(), Error> {
     log::init();
     let runner = Runner::new(
         Function::Teardown,
-        &[can::empty_groups, can::delete_groups, can::terminate_servers, can::answer_events],
+        &[can::empty_groups, can::delete_groups, can::terminate_servers, can::watch_alarms, can::answer_events],
     );
     let runner = &runner;
     run(service_fn(async move |event| runner.handle(event).await)).await

@@ -32,6 +32,7 @@ mod stage;
 mod steps;
 mod stories;
 mod strangers;
+mod tls;
 mod together;
 mod told;
 mod twice;

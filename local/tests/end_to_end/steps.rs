@@ -1,8 +1,10 @@
 //! A promotion in steps, its bake, and the alarms that stop it.
 
 use gateway::Mark;
-use local::stack::PATIENCE;
+use local::revision::Changes;
+use local::stack::{Approval, PATIENCE};
 use local::{Options, Stack};
+use pipeline::ExecutionStatus;
 use serde_json::{Value, json};
 
 use crate::alarms;
@@ -108,8 +110,38 @@ async fn with_freeze_the_weights_stay_and_people_decide() {
     alarms::turn_with_event(&stack, "mobile-5xx", "ALARM").await;
     let notice = stack.notices().wait(PATIENCE, |notice| notice.attribute("event") == "alarm").await.unwrap();
     says(&notice.text(), &["r2", "stay where they are", "despite_alarms", "rollback"]);
-    refuses(&stack, "promote", &ask(SERVICE, "r2"), &["mobile-5xx", "stay where they are", "despite_alarms"]).await;
+    refuses(&stack, "promote", &ask(SERVICE, "r2"), &["frozen", "10 %", "despite_alarms"]).await;
     assert_eq!(weights(&stack).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_pipeline_frozen_weights_outlive_the_execution_that_fails_by_them() {
+    let stack = stack_with(Options { change: freezing, ..Options::scripted() }).await;
+    alarms::turn(&stack, "mobile-5xx", "OK").await;
+    product(&stack, SERVICE, "r1").await;
+    let mut answers = stack.functions().subscribe();
+    let id = stack.ship(SERVICE, "2", &Changes::default()).await.unwrap();
+    stack.answer(SERVICE, &id, "ShipIt", Approval::Approved, "go").await.unwrap();
+    while answers.recv().await.unwrap().function != "pointsman-promote" {}
+    let at_the_first_step = [(id.clone(), 10), ("r1".to_owned(), 90)];
+    assert_eq!(by_weight(&stack).await, at_the_first_step);
+    alarms::turn(&stack, "mobile-5xx", "ALARM").await;
+    assert_eq!(stack.over(SERVICE, &id).await.unwrap(), ExecutionStatus::Failed);
+    says(&stack.failures(SERVICE, &id).unwrap().join(" "), &["mobile-5xx", "stay where they are", "despite_alarms"]);
+    stack.idle().await.unwrap();
+    assert_eq!(by_weight(&stack).await, at_the_first_step, "the failed execution's event leaves them alone");
+    // Green again, and still nobody but people moves them.
+    alarms::turn(&stack, "mobile-5xx", "OK").await;
+    refuses(&stack, "promote", &ask(SERVICE, &id), &["frozen", "10 %", "rollback"]).await;
+    done(&stack, "teardown", &teardown(SERVICE, &id, "rollback")).await;
+    assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+}
+
+/// The least first.
+async fn by_weight(stack: &Stack) -> Vec<(String, u32)> {
+    let mut weights = look(stack).await.weights(SERVICE, "product");
+    weights.sort_by_key(|(_, weight)| *weight);
+    weights
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -96,7 +96,16 @@ pub enum Verdict {
 }
 
 /// A target's answer to a request: its status and the beginning of its body, or why there is none.
-pub type Answered = Result<(u16, String), String>;
+pub type Answered = Result<(u16, String), NoAnswer>;
+
+/// Why a target gave no answer, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// No connection came up, or it broke: the network's fault, or the target's.
+    NotReached(String),
+    /// It took the request, and said nothing in time.
+    Silent(String),
+}
 
 impl Verdict {
     /// Reads what a check function answered: `{"ok": true}` or `{"ok": false, "reason": "…"}`.
@@ -120,8 +129,8 @@ impl Verdict {
     /// Judges what the targets answered. Where none is reached at all it is the network's fault, for the load balancer
     /// found them healthy.
     pub fn of_targets(check: &HttpCheck, answers: &[(InstanceId, Answered)]) -> Self {
-        if let Some((_, Err(first))) = answers.first()
-            && answers.iter().all(|(_, answer)| answer.is_err())
+        if let Some((_, Err(NoAnswer::NotReached(first)))) = answers.first()
+            && answers.iter().all(|(_, answer)| matches!(answer, Err(NoAnswer::NotReached(_))))
         {
             return Self::None(format!(
                 "no target could be reached ({first}), and the load balancer finds them healthy: put the function into \
@@ -132,7 +141,7 @@ impl Verdict {
             .iter()
             .filter_map(|(target, answer)| {
                 let why = match answer {
-                    Err(why) => why.clone(),
+                    Err(NoAnswer::NotReached(why) | NoAnswer::Silent(why)) => why.clone(),
                     Ok((status, _)) if u32::from(*status) != check.expect => {
                         format!("it answered {status}, {} is expected", check.expect)
                     }

@@ -77,6 +77,11 @@ pub enum Refusal {
     #[error("release {release} is retired{}: this call is late. To go back to it, roll back {}", way_back(product), product.as_ref().map_or_else(|| "what is product".to_owned(), ToString::to_string))]
     PromoteRetired { release: ReleaseId, product: Option<ReleaseId> },
     #[error(
+        "somebody took the traffic of release {release} away by hand{}: it goes no further. Roll it back, or give it its weight again by hand and promote it",
+        way_back(product)
+    )]
+    TakenAway { release: ReleaseId, product: Option<ReleaseId> },
+    #[error(
         "product runs behind the listener {there}, the config names {configured}: remove the service there first, or put the listener back into the config"
     )]
     ListenerChanged { there: ListenerArn, configured: ListenerArn },
@@ -107,6 +112,12 @@ pub enum Failure {
     NotHealthy { release: ReleaseId, seconds: i64, missing: String, check: String },
     #[error("{} while {release} had {percent} % of the traffic. {what}", red(alarms))]
     AlarmWentOff { release: ReleaseId, percent: u32, alarms: Vec<(String, String)>, what: String, told: bool },
+    #[error("the servers of {release} are not healthy while it had {percent} % of the traffic: {missing}. {what}")]
+    Sick { release: ReleaseId, percent: u32, missing: String, what: String, told: bool },
+    #[error(
+        "the weights of {release} ({percent} %) were frozen at {since}, when an alarm went off: go on with promote {release} and \"despite_alarms\":true, or go back with teardown {release} and \"action\":\"rollback\""
+    )]
+    Frozen { release: ReleaseId, percent: u32, since: Time },
     #[error("release {release} did not pass its checks {phase}: {}. {what}", checks(verdicts))]
     CheckFailed { release: ReleaseId, phase: Phase, verdicts: Vec<(String, String)>, what: String, told: bool },
     #[error("{what}")]
@@ -226,8 +237,9 @@ impl Failure {
             Self::NoCapacity { told, .. }
             | Self::NotReady { told, .. }
             | Self::AlarmWentOff { told, .. }
+            | Self::Sick { told, .. }
             | Self::CheckFailed { told, .. } => *told,
-            Self::NotHealthy { .. } | Self::Account { .. } => false,
+            Self::NotHealthy { .. } | Self::Frozen { .. } | Self::Account { .. } => false,
         }
     }
 }

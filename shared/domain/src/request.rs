@@ -35,6 +35,7 @@ impl Request {
         match (&self.verb, &self.pipeline) {
             (Verb::Sweep, _) => "the sweep".to_owned(),
             (Verb::Rollback { reason, scope }, _) if *scope != RollbackScope::ToTheEnd => format!("an event: {reason}"),
+            (Verb::Freeze { reason }, _) => format!("an event: {reason}"),
             (_, Some(pipeline)) if self.started.is_some() => format!("the pipeline {pipeline}"),
             (_, None) if self.started.is_some() => "a pipeline".to_owned(),
             _ => "somebody, by a direct call".to_owned(),
@@ -59,6 +60,11 @@ pub enum Verb {
         reason: String,
         /// How far it goes and which releases it spares.
         scope: RollbackScope,
+    },
+    /// An alarm's event, where the config has people decide (`on_alarm`): weights stay where they are.
+    Freeze {
+        /// The alarm, and CloudWatch's reason.
+        reason: String,
     },
     /// `teardown`, `"action":"remove"`: the service goes.
     Remove,
@@ -89,6 +95,7 @@ impl Verb {
             Self::Promote => "promote",
             Self::Finish => "finish",
             Self::Rollback { .. } => "rollback",
+            Self::Freeze { .. } => "freeze",
             Self::Remove => "remove",
             Self::Sweep => "sweep",
         }
@@ -96,7 +103,7 @@ impl Verb {
 
     /// Whether it may go on with a faulty config, of which it needs only the listener.
     pub const fn needs_only_listener(&self) -> bool {
-        matches!(self, Self::Rollback { .. })
+        matches!(self, Self::Rollback { .. } | Self::Freeze { .. })
     }
 }
 

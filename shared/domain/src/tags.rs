@@ -27,6 +27,8 @@ pub const KEPT: &str = "pointsman:kept";
 pub const TOLD: &str = "pointsman:told";
 /// What QA was shown: a short hash of servers, AMI, group and rule, then the servers that fit.
 pub const FINGERPRINT: &str = "pointsman:fingerprint";
+/// On the product rule: how the release that is being promoted stands to its alarms, a [`Mark`].
+pub const ALARMS: &str = "pointsman:alarms";
 /// Since when no rule of ours names a group that is going; its settling is counted from it.
 pub const OUT: &str = "pointsman:out";
 /// How many instances were asked for.
@@ -214,6 +216,37 @@ pub fn read_begun(value: &str, release: &ReleaseId) -> Option<Time> {
     (whose == short_hash(release.as_str(), 8)).then(|| Time::parse(time)).flatten()
 }
 
+/// How a release's promotion stands to its alarms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mark {
+    /// One went off, and the config has people decide: its weights stay until they do.
+    Frozen,
+    /// They decided to go on: what was red by then stops it no more.
+    GoesOn,
+}
+
+impl Mark {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Frozen => "frozen",
+            Self::GoesOn => "goes-on",
+        }
+    }
+}
+
+/// A release's [`Mark`], as the product rule's [`ALARMS`] tag holds it: `frozen 2026-11-21T10:00:00Z 1a2b3c4d`.
+pub fn alarms(mark: Mark, at: Time, release: &ReleaseId) -> String {
+    format!("{} {at} {}", mark.as_str(), short_hash(release.as_str(), 8))
+}
+
+/// Reads [`alarms`]: the mark and its time, if it is about this release.
+pub fn read_alarms(value: &str, release: &ReleaseId) -> Option<(Mark, Time)> {
+    let mut words = value.split(' ');
+    let (mark, at, whose) = (words.next()?, words.next()?, words.next()?);
+    let mark = [Mark::Frozen, Mark::GoesOn].into_iter().find(|known| known.as_str() == mark)?;
+    (whose == short_hash(release.as_str(), 8)).then(|| Some((mark, Time::parse(at)?))).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,5 +276,18 @@ mod tests {
         assert_eq!(read_begun(&value, &ReleaseId::new("r3").unwrap()), None);
         assert_eq!(read_begun(&weights_since(since, "1a2b3c4d"), &release), None);
         assert_eq!(tag_value(&value), value, "ELB takes it");
+    }
+
+    #[test]
+    fn how_a_release_stands_to_its_alarms_is_about_that_release() {
+        let at = Time::from_seconds(1_795_258_800);
+        let release = ReleaseId::new("r2").unwrap();
+        for mark in [Mark::Frozen, Mark::GoesOn] {
+            let value = alarms(mark, at, &release);
+            assert_eq!(read_alarms(&value, &release), Some((mark, at)));
+            assert_eq!(read_alarms(&value, &ReleaseId::new("r3").unwrap()), None);
+            assert_eq!(tag_value(&value), value, "ELB takes it");
+        }
+        assert_eq!(read_alarms("melted 2026-11-21T10:00:00Z 1a2b3c4d", &release), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use domain::check::{Answered, Examination, Verdict};
+use domain::check::{Answered, Examination, NoAnswer as Silence, Verdict};
 use domain::config::{Check, HttpCheck};
 use domain::id::InstanceId;
 
@@ -77,16 +77,20 @@ async fn ask_all(clients: &Clients, check: &HttpCheck, targets: &[(InstanceId, S
     let answers = together::all(targets.iter().map(|(target, address)| async move {
         let url = format!("{address}{}", check.url);
         let answer = tokio::time::timeout(TARGET_TIMEOUT, ask(clients, &url)).await;
-        let late = |_| Err(format!("it did not answer within {} s", TARGET_TIMEOUT.as_secs()));
+        // A connection that does not come up fails long before.
+        let late = |_| Err(Silence::Silent(format!("it did not answer within {} s", TARGET_TIMEOUT.as_secs())));
         (target.clone(), answer.unwrap_or_else(late))
     }));
     Verdict::of_targets(check, &answers.await)
 }
 
 async fn ask(clients: &Clients, url: &str) -> Answered {
-    let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
-    request.headers_mut().insert("user-agent", "pointsman");
-    let response = signed::unsigned(clients, request).await?;
-    let status = response.status().as_u16();
-    Ok((status, String::from_utf8_lossy(&signed::read(response, BODY_BYTES).await?).into_owned()))
+    let answer = async {
+        let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
+        request.headers_mut().insert("user-agent", "pointsman");
+        let response = signed::unsigned(clients, request).await?;
+        let status = response.status().as_u16();
+        Ok((status, String::from_utf8_lossy(&signed::read(response, BODY_BYTES).await?).into_owned()))
+    };
+    answer.await.map_err(Silence::NotReached)
 }

@@ -316,6 +316,11 @@ pub fn rollback(release: &str) -> Request {
     event(release, RollbackScope::ToTheEnd)
 }
 
+/// An alarm's event of a service that has people decide.
+pub fn freeze(release: &str) -> Request {
+    request(Some(release), Verb::Freeze { reason: "alarm mobile-5xx: Threshold crossed: 12 > 5".to_owned() })
+}
+
 /// A rollback as an event asks for it.
 pub fn event(release: &str, scope: RollbackScope) -> Request {
     request(Some(release), Verb::Rollback { reason: "it answers 500".to_owned(), scope })

@@ -1,8 +1,10 @@
 //! What was approved is what is promoted.
 
+use domain::id::InstanceId;
 use domain::plan::End;
 use domain::request::Request;
 
+use crate::account::Registered;
 use crate::build::world;
 use crate::course::{promote, register};
 
@@ -34,6 +36,24 @@ fn the_fingerprint_that_was_approved_is_the_one_the_caller_gives() {
     let approved = Request { fingerprint: Some("0123456789ab".to_owned()), ..promote("r2") };
     let words = account.call(&approved).refused();
     assert!(words.contains("its fingerprint was 0123456789ab and is"), "{words}");
+}
+
+#[test]
+fn a_stranger_among_the_targets_is_nothing_that_qa_saw() {
+    let mut account = world().product("r1").pre_product("r2").later(60).call(&register("r2")).done();
+    let group = account.groups.values_mut().find(|group| group.tags.get("pointsman:release").unwrap() == "r2").unwrap();
+    let since = account.now + -60;
+    group.targets.insert(InstanceId::new("i-stranger"), Registered { since, drains_until: None });
+    let words = account.call(&promote("r2")).refused();
+    insta::assert_snapshot!(words, @"what QA saw of release r2 is gone: i-stranger is a target of its group and none of its servers (i-r2-1, i-r2-2). Have it tried again: register r2, then approve and promote it");
+}
+
+#[test]
+fn what_is_promoted_says_its_fingerprint_again() {
+    let account = world().product("r1").pre_product("r2").later(60).call(&register("r2")).done();
+    let course = account.call(&promote("r2")).done().call(&register("r2"));
+    let Some(End::Done(done)) = course.end else { panic!() };
+    assert_eq!(done.outputs["Fingerprint"].len(), 12);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! `promote` in steps: weights that rise, and whoever looks knows how far they have come.
 
 use domain::plan::Step;
+use domain::request::RollbackScope;
+use domain::world::{Action, Weighted};
 use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{Course, finish, job, promote, provision, register, remove, rollback, sweep};
+use crate::course::{Course, event, finish, promote, provision, register, remove, rollback, sweep};
 use crate::explain::explain;
 
 fn in_steps() -> Account {
@@ -60,14 +62,93 @@ fn any_caller_takes_over_where_another_was_cut_off() {
 }
 
 #[test]
-fn a_release_that_is_not_healthy_gets_no_further_step() {
+fn a_release_that_is_not_healthy_gets_no_further_step_and_at_last_traffic_is_back() {
     let account = in_steps().product("r1").pre_product("r2").later(60).call_once(&promote("r2")).account;
-    let started = account.now;
-    let course =
-        account.unhealthy("r2", 1).later(120).call(&job(promote("r2"), &in_steps().later(started - in_steps().now)));
+    let account = account.unhealthy("r2", 1).later(120);
+    let waits = account.clone().call_once(&promote("r2"));
+    assert_eq!(waits.account.forwards("product"), "r2 10, r1 90");
+    assert!(waits.waiting().contains("1 of 2 are healthy"));
+    let course = account.later(300).call(&promote("r2"));
+    assert_eq!((course.account.forwards("product"), course.account.role("r2")), ("r1 100".into(), "rejected".into()));
+    insta::assert_snapshot!(course.failed(), @"the servers of r2 are not healthy while it had 10 % of the traffic: 1 of 2 are healthy; i-r2-1: unhealthy, Health checks failed with these codes: [502]. Product is r1 again, in one change; r2 is rejected. Mend it and upload a new build");
+}
+
+#[test]
+fn a_release_of_which_no_server_is_healthy_any_more_loses_its_traffic_at_once() {
+    let steps = in_steps().product("r1").pre_product("r2").later(60).call_once(&promote("r2")).account;
+    let bakes = world().configured(json!({"bake_seconds": 300})).product("r1").pre_product("r2").later(60);
+    let bakes = bakes.call_once(&promote("r2")).account;
+    for account in [steps, bakes] {
+        let course = account.unhealthy("r2", 2).later(5).call(&promote("r2"));
+        assert_eq!(course.account.forwards("product"), "r1 100");
+        assert!(course.failed().contains("0 of 2 are healthy"), "{}", course.failed());
+        assert_eq!(course.account.notices.len(), 1);
+    }
+}
+
+#[test]
+fn where_what_it_would_go_back_to_is_no_better_it_waits_for_health() {
+    let account = in_steps().product("r1").pre_product("r2").later(60).call_once(&promote("r2")).account;
+    let course = account.unhealthy("r1", 2).unhealthy("r2", 2).later(61).call_once(&promote("r2"));
     assert_eq!(course.account.forwards("product"), "r2 10, r1 90");
-    let words = course.failed();
-    assert!(words.contains("1 of 2 are healthy") && words.contains("[502]"), "{words}");
+    assert!(course.waiting().contains("0 of 2 are healthy"));
+}
+
+#[test]
+fn a_late_promote_of_what_gives_way_waits_and_takes_nothing() {
+    let config = json!({"traffic": {"steps": [10], "step_seconds": 60}, "alarms": ["mobile-5xx"]});
+    let account = world().configured(config).alarm("mobile-5xx").product("r1").pre_product("r2").later(60);
+    let account = account.call_once(&promote("r2")).account;
+    for account in [account.clone().later(61), account.later(20).goes_off("mobile-5xx").later(41)] {
+        let course = account.call_once(&promote("r1"));
+        assert_eq!(course.account.forwards("product"), "r2 10, r1 90", "{}", course.story());
+        assert_eq!(course.waiting(), "the promotion of r2 to end");
+    }
+}
+
+/// A promotion that somebody ended by hand: weight 0, or out of the rule.
+fn taken_away() -> [Account; 2] {
+    let account = in_steps().product("r1").pre_product("r2").later(60).call_once(&promote("r2")).account.later(20);
+    let forward = |account: &Account| crate::account::forward_of(account.rule("product").unwrap()).to_vec();
+    let of_r2 = |weighted: &Weighted| weighted.group.as_str().ends_with("/r2");
+    let zero = forward(&account).into_iter().map(|w| Weighted { weight: if of_r2(&w) { 0 } else { 100 }, ..w });
+    let out = forward(&account).into_iter().filter(|w| !of_r2(w));
+    [zero.collect(), out.collect()].map(|forward| account.clone().rule_does("product", Action::Forward(forward)))
+}
+
+#[test]
+fn a_promotion_that_somebody_ended_by_hand_goes_no_further_and_is_no_way_back() {
+    for account in taken_away() {
+        let before = account.forwards("product");
+        let course = account.call(&promote("r2"));
+        assert_eq!(course.account.forwards("product"), before, "{}", course.story());
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(course.ended(), @"refused: somebody took the traffic of release r2 away by hand, r1 is product: it goes no further. Roll it back, or give it its weight again by hand and promote it");
+        }
+        let account = course.account.later(600).call(&sweep()).done();
+        assert_eq!((account.role("r2"), account.forwards("product")), ("pre-product".into(), before));
+        let told: Vec<&str> = account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+        assert_eq!(told, ["somebody took the traffic of r2 away by hand"]);
+        let words = account.clone().call(&rollback("r1")).refused();
+        assert!(words.contains("no other release") || words.contains("healthy"), "{words}");
+        // Its failed execution, a newer release and a person end it.
+        for request in [event("r2", RollbackScope::UnlessItWasProduct), provision("r3"), rollback("r2")] {
+            let account = account.clone().call(&request).account;
+            assert_eq!(account.role("r2"), if request == rollback("r2") { "gone" } else { "rejected" }, "{request:?}");
+            let account = account.call(&sweep()).done();
+            assert!(["r1 100", "r1 90"].contains(&account.forwards("product").as_str()), "all of it is one group's");
+        }
+    }
+}
+
+#[test]
+fn one_that_gets_its_weight_back_by_hand_goes_on() {
+    let [account, _] = taken_away();
+    let account = account.call_once(&promote("r2")).account.later(60);
+    let forward = crate::account::forward_of(account.rule("product").unwrap()).iter().cloned();
+    let half = forward.map(|weighted| Weighted { weight: 50, ..weighted }).collect();
+    let account = account.rule_does("product", Action::Forward(half)).later(60).call(&promote("r2")).done();
+    assert_eq!((account.forwards("product"), account.role("r2")), ("r2 100, r1 0".into(), "product".into()));
 }
 
 #[test]
@@ -163,6 +244,19 @@ fn a_way_back_goes_after_its_time_and_people_are_told_before() {
     let account = account.later(1300).call(&sweep()).done();
     assert_eq!(account.forwards("product"), "r2 100");
     assert!(account.servers_of("r1").all(|(_, server)| server.state == domain::world::InstanceState::Terminated));
+}
+
+#[test]
+fn no_way_back_goes_of_which_nobody_was_told_whatever_was_told_of_another_one() {
+    let account = world().configured(json!({"retired_ttl_seconds": 7200})).product("r2").retired("r1");
+    let account = account.later(7000).call(&sweep()).done().later(600).call(&sweep()).done();
+    assert_eq!((account.forwards("product"), account.notices.len()), ("r2 100".into(), 1));
+    // The next release's way back, on the same day, and a sweep that comes too late to tell of it in time.
+    let account = account.pre_product("r3").later(60).call(&promote("r3")).done().later(7300).call(&sweep()).done();
+    assert_eq!(account.forwards("product"), "r3 100, r2 0", "it was not told yet");
+    let told: Vec<&str> = account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+    assert_eq!(told[1..], ["r2, the way back, goes with the next sweep"]);
+    assert_eq!(account.later(600).call(&sweep()).done().forwards("product"), "r3 100");
 }
 
 #[test]

@@ -74,6 +74,8 @@ fn the_way_back_could_not_serve_now_told() {
     insta::assert_snapshot!(tells_once_a_day(world().product("r2").retired("r1").unhealthy("r1", 2)), @r#"
     r1, the way back, has 0 of 2 servers healthy.
     A rollback might be refused now.
+    i-r1-1: unhealthy, Health checks failed with these codes: [502]
+    i-r1-2: unhealthy, Health checks failed with these codes: [502]
 
     Where to look
       Product  m.example.com

@@ -1,12 +1,13 @@
 //! `promote` under its alarms: what is red before it begins, and what goes off while it is under way.
 
 use domain::plan::{End, Step};
-use domain::tags::Role;
+use domain::request::RollbackScope;
+use domain::tags::{self, Role};
 use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{job, promote, promote_despite};
+use crate::course::{event, freeze, job, promote, promote_despite, rollback, sweep};
 
 fn watched() -> Account {
     let config = json!({
@@ -116,6 +117,118 @@ fn freeze_leaves_the_weights_and_people_decide() {
     let account = course.account.later(30);
     let fix = job(promote_despite("r2"), &account);
     assert_eq!(account.call(&fix).done().forwards("product"), "r2 100, r1 0");
+}
+
+fn frozen() -> Account {
+    let config = json!({
+        "traffic": {"steps": [10], "step_seconds": 60}, "alarms": ["mobile-5xx"], "on_alarm": "freeze",
+    });
+    watched().configured(config).call_once(&promote("r2")).account.later(20)
+}
+
+#[test]
+fn a_failed_execution_leaves_frozen_weights_where_they_are() {
+    let failed = event("r2", RollbackScope::UnlessItWasProduct);
+    let account = frozen().goes_off("mobile-5xx").later(5).call(&promote("r2")).account;
+    let course = account.later(3).call(&failed);
+    assert!(course.steps.is_empty(), "{}", course.story());
+    insta::assert_snapshot!(course.ended(), @"done: the weights of release r2 are frozen: people decide what becomes of it");
+    // What was not frozen is taken back, and people may take back what was.
+    assert_eq!(frozen().call(&failed).done().forwards("product"), "r1 100");
+    assert_eq!(course.account.call(&rollback("r2")).done().forwards("product"), "r1 100");
+}
+
+#[test]
+fn the_event_of_an_alarm_freezes_too_people_are_told_once_and_no_promotion_goes_on_by_itself() {
+    let course = frozen().goes_off("mobile-5xx").call(&freeze("r2"));
+    insta::assert_snapshot!(course.account.notices[0].text("eu-central-1"), @r#"
+    The weights of r2 are frozen: alarm mobile-5xx: Threshold crossed: 12 > 5.
+    They stay where they are (on_alarm is freeze).
+
+    What to do next
+      - To go on: promote r2 and "despite_alarms":true.
+      - To go back: teardown r2 and "action":"rollback".
+
+    Service   mobile-web
+    Release   r2
+    Asked by  an event: alarm mobile-5xx: Threshold crossed: 12 > 5
+    Status    attention (alarm)
+    "#);
+    let account = course.done().later(5);
+    let again = account.call(&freeze("r2"));
+    assert_eq!((again.steps.len(), again.account.notices.len()), (0, 1), "events come twice");
+    // Green again: it goes no further all the same.
+    let account = again.account.alarm("mobile-5xx").later(60);
+    let course = account.clone().call(&promote("r2"));
+    insta::assert_snapshot!(course.failed(), @r#"the weights of r2 (10 %) were frozen at 2026-11-21T10:01:20Z, when an alarm went off: go on with promote r2 and "despite_alarms":true, or go back with teardown r2 and "action":"rollback""#);
+    assert_eq!(course.account.forwards("product"), "r2 10, r1 90");
+    // A job that began before says nothing about what was frozen since.
+    let before = job(promote_despite("r2"), &watched());
+    assert!(account.clone().call(&before).failed().contains("frozen"));
+    let course = account.call(&promote_despite("r2"));
+    let told: Vec<&str> = course.account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+    assert_eq!(told[1..], ["r2 is being promoted though its weights were frozen"]);
+    assert_eq!(course.done().forwards("product"), "r2 100, r1 0");
+}
+
+#[test]
+fn nothing_is_frozen_that_nobody_can_decide() {
+    let kept = world().product("r2").retired("r1").tagged("r2", tags::KEPT, "2026-11-21T10:00:00Z");
+    for account in [kept, world().product("r2"), world().product("r1").pre_product("r2")] {
+        let course = account.call(&freeze("r2"));
+        assert!(course.steps.is_empty() && course.account.notices.is_empty(), "{}", course.story());
+        course.done();
+    }
+}
+
+#[test]
+fn what_somebody_went_on_despite_counts_again_for_who_calls_and_calls() {
+    let account = watched().goes_off("mobile-5xx").later(60).call_once(&promote_despite("r2")).account;
+    let account = account.later(10).alarm("mobile-5xx").later(10).goes_off("mobile-5xx").later(5);
+    let course = account.call(&promote_despite("r2"));
+    assert_eq!(course.account.forwards("product"), "r1 100", "{}", course.story());
+    assert!(course.failed().contains("mobile-5xx"));
+}
+
+#[test]
+fn everybody_is_told_of_each_release_that_goes_out_despite_an_alarm_and_before_it_does() {
+    let account = watched().goes_off("mobile-5xx").later(60);
+    let course = account.call_once(&promote_despite("r2"));
+    let told = course.place(|step| matches!(step, Step::Tell(_)));
+    assert!(told < course.place(is_switch), "{}", course.story());
+    let account = course.account.later(61).call(&promote_despite("r2")).done().pre_product("r3").later(600);
+    let course = account.call_once(&promote_despite("r3"));
+    let told: Vec<&str> = course.account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+    assert_eq!(
+        told,
+        ["r2 is being promoted though mobile-5xx is red", "r3 is being promoted though mobile-5xx is red"],
+        "{}",
+        course.story()
+    );
+}
+
+#[test]
+fn an_alarm_that_goes_off_while_who_switched_is_cut_off_before_it_could_write_when_counts() {
+    let config = json!({"traffic": {"steps": [10], "step_seconds": 60}, "bake_seconds": 300, "alarms": ["mobile-5xx"]});
+    let at_once = json!({"traffic": {"steps": []}, "bake_seconds": 300, "alarms": ["mobile-5xx"]});
+    for config in [config, at_once] {
+        let account = watched().configured(config);
+        let cut = Account { cut_after: Some(1), ..account }.call(&promote("r2")).account;
+        assert_ne!(cut.forwards("product"), "r1 100", "it was cut off after the switch");
+        let cut = Account { cut_after: None, ..cut };
+        let course = cut.clone().later(5).goes_off("mobile-5xx").later(75).call(&promote("r2"));
+        assert_eq!(course.account.forwards("product"), "r1 100", "{}", course.story());
+        assert_eq!(cut.later(75).call(&promote("r2")).done().forwards("product"), "r2 100, r1 0");
+    }
+}
+
+#[test]
+fn an_alarm_that_is_gone_is_told_by_the_sweep() {
+    let mut account = watched();
+    account.alarms.clear();
+    let account = account.call(&sweep()).done();
+    let told: Vec<&str> = account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+    assert_eq!(told, ["alarms that the config names do not exist"]);
 }
 
 #[test]

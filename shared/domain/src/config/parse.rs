@@ -8,7 +8,7 @@ use super::checks::checks;
 use super::fields::Fields;
 use super::rule::{no_rule, rule};
 use super::{
-    Ami, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap, patience,
+    Ami, Check, Dns, HealthCheck, OnAlarm, OnApprovalTimeout, ReadyWhen, Service, Traffic, UserData, overlap, patience,
 };
 use crate::id::{AllocationId, ListenerArn, ServiceName, SubnetId};
 use crate::tags::{Tags, is_tag_character};
@@ -46,6 +46,10 @@ pub struct Parsed {
 }
 
 const DAY_SECONDS: u32 = 86_400;
+/// CloudWatch describes as many alarms in one call.
+const ALARMS_MOST: usize = 100;
+/// How long a release bakes at least that functions examine, unless the config says otherwise: so they are asked with all of the traffic, too.
+const BAKE_SECONDS_OF_CHECKS: u32 = 20;
 
 impl Service {
     /// Reads a service from its JSON, defaults merged in already.
@@ -93,6 +97,11 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
     }
     let traffic = traffic(f, p);
     let alarms = f.list("alarms", p, |name| if name.is_empty() { Err("it is an alarm's name".into()) } else { Ok(()) });
+    if let Some(alarms) = alarms.as_ref().filter(|alarms| alarms.len() > ALARMS_MOST) {
+        let what = format!("are {}, at most {ALARMS_MOST} are watched; put several into a composite one", alarms.len());
+        p.push(Problem::new("alarms".into(), what));
+    }
+    let bake_seconds = f.number("bake_seconds", 0, DAY_SECONDS, p);
     let mut service = Service {
         name: name.clone(),
         subnets: subnets.into_iter().map(SubnetId::new).collect(),
@@ -124,7 +133,7 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
         dns: dns(f, p),
         drain_seconds: f.number("drain_seconds", 0, 3_600, p).unwrap_or(30),
         settle_seconds: f.number("settle_seconds", 0, 300, p).unwrap_or(15),
-        bake_seconds: f.number("bake_seconds", 0, DAY_SECONDS, p).unwrap_or(0),
+        bake_seconds: bake_seconds.unwrap_or(0),
         traffic,
         alarms: alarms.unwrap_or_default().into_iter().collect(),
         on_alarm: f
@@ -149,6 +158,9 @@ fn read(name: &ServiceName, f: &mut Fields<'_>, p: &mut Vec<Problem>) -> Option<
         tags: tags(f, p),
     };
     service.checks = checks(f, service.health_check.protocol == "HTTPS", p);
+    if bake_seconds.is_none() && service.checks.iter().any(|check| matches!(check, Check::Function(_))) {
+        service.bake_seconds = BAKE_SECONDS_OF_CHECKS;
+    }
     p.extend(patience::fault(&service));
     listener.map(|_| service)
 }

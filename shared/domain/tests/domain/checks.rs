@@ -1,6 +1,6 @@
 //! A service's own checks: how a config writes them, and how their answers are read.
 
-use domain::check::Verdict;
+use domain::check::{Answered, NoAnswer, Verdict};
 use domain::config::{HttpCheck, Service};
 use domain::id::InstanceId;
 use serde_json::{Value, json};
@@ -43,6 +43,14 @@ fn every_faulty_check_is_named_with_what_would_be_right() {
 }
 
 #[test]
+fn functions_are_asked_with_all_of_the_traffic_too_so_a_release_bakes_for_them() {
+    let bakes = |config| Service::parse(&name("mobile-web"), &with(&config)).service.unwrap().bake_seconds;
+    assert_eq!(bakes(json!({"checks": ["smoke"]})), 20);
+    assert_eq!(bakes(json!({"checks": ["smoke"], "bake_seconds": 0})), 0, "unless the config says otherwise");
+    assert_eq!(bakes(json!({"checks": [{"url": "/v"}]})), 0, "requests are not sent to what has traffic");
+}
+
+#[test]
 fn a_request_goes_to_targets_that_speak_http() {
     let config = json!({"checks": [{"url": "/v"}, "smoke"], "health_check": {"protocol": "HTTPS"}});
     insta::assert_snapshot!(parsed(&config).1, @"checks[0] is a request, and the targets speak HTTPS, whose certificates nobody could check: write a function");
@@ -61,29 +69,42 @@ fn a_function_says_ok_or_not_and_anything_else_is_no_verdict() {
     insta::assert_snapshot!(words, @r#"it answered null; it is to answer {"ok":true} or {"ok":false,"reason":"…"}"#);
 }
 
-fn asked(answers: &[Result<(u16, &str), &str>]) -> Verdict {
+fn silent() -> Answered {
+    Err(NoAnswer::Silent("it did not answer within 10 s".to_owned()))
+}
+
+fn not_reached(why: &str) -> Answered {
+    Err(NoAnswer::NotReached(why.to_owned()))
+}
+
+fn answers(status: u16, body: &str) -> Answered {
+    Ok((status, body.to_owned()))
+}
+
+fn asked(answers: &[Answered]) -> Verdict {
     let check = HttpCheck { url: "/version".to_owned(), expect: 200, contains: Some("8f3a".to_owned()) };
-    let answers: Vec<_> = answers
-        .iter()
-        .zip(["i-0a", "i-0b"])
-        .map(|(answer, id)| {
-            let answer = answer.map(|(status, body)| (status, body.to_owned())).map_err(str::to_owned);
-            (InstanceId::new(id), answer)
-        })
-        .collect();
+    let answers: Vec<_> =
+        answers.iter().cloned().zip(["i-0a", "i-0b"]).map(|(answer, id)| (InstanceId::new(id), answer)).collect();
     Verdict::of_targets(&check, &answers)
 }
 
 #[test]
 fn each_target_has_to_answer_as_expected() {
-    assert_eq!(asked(&[Ok((200, "build 8f3a")), Ok((200, "8f3a"))]), Verdict::Good);
-    let Verdict::Bad(words) = asked(&[Ok((500, "8f3a")), Ok((200, "build 1c2d"))]) else { panic!() };
+    assert_eq!(asked(&[answers(200, "build 8f3a"), answers(200, "8f3a")]), Verdict::Good);
+    let Verdict::Bad(words) = asked(&[answers(500, "8f3a"), answers(200, "build 1c2d")]) else { panic!() };
     insta::assert_snapshot!(words, @r#"i-0a: it answered 500, 200 is expected; i-0b: its answer does not contain "8f3a": build 1c2d"#);
-    assert!(matches!(asked(&[Ok((200, "8f3a")), Err("it did not answer within 10 s")]), Verdict::Bad(_)));
+    assert!(matches!(asked(&[answers(200, "8f3a"), not_reached("refused")]), Verdict::Bad(_)));
+}
+
+#[test]
+fn a_target_that_takes_the_request_and_says_nothing_has_not_passed() {
+    let Verdict::Bad(words) = asked(&[silent()]) else { panic!() };
+    insta::assert_snapshot!(words, @"i-0a: it did not answer within 10 s");
+    assert!(matches!(asked(&[not_reached("refused"), silent()]), Verdict::Bad(_)));
 }
 
 #[test]
 fn where_no_target_is_reached_it_is_the_network() {
-    let Verdict::None(words) = asked(&[Err("it did not answer within 10 s"), Err("refused")]) else { panic!() };
-    insta::assert_snapshot!(words, @"no target could be reached (it did not answer within 10 s), and the load balancer finds them healthy: put the function into subnets that reach them, and allow its security group on their port");
+    let Verdict::None(words) = asked(&[not_reached("no route"), not_reached("refused")]) else { panic!() };
+    insta::assert_snapshot!(words, @"no target could be reached (no route), and the load balancer finds them healthy: put the function into subnets that reach them, and allow its security group on their port");
 }

@@ -59,7 +59,7 @@ fn every_fault_of_a_config_is_reported_at_once() {
     tags.Name is a key that AWS or Pointsman sets itself
     tags.team has a value that ELB would refuse: letters, digits, spaces and + - = . _ : / @, at most 255
     tags.n is 4, it is a text
-    colour is not known; the keys here are subnets, security_groups, ami, instance_type, listener_arn, port, product, pre_product, instance_count, elastic_ips, traffic, alarms, iam_instance_profile, key_name, user_data, ready_when, health_check, min_healthy_percent, dns, drain_seconds, settle_seconds, bake_seconds, on_alarm, provision_timeout_seconds, health_timeout_seconds, keep_rejected_seconds, retired_ttl_seconds, pre_product_ttl_seconds, on_approval_timeout, notify_topic_arn, tags, checks
+    colour is not known; the keys here are subnets, security_groups, ami, instance_type, listener_arn, port, product, pre_product, instance_count, elastic_ips, traffic, alarms, bake_seconds, iam_instance_profile, key_name, user_data, ready_when, health_check, min_healthy_percent, dns, drain_seconds, settle_seconds, on_alarm, provision_timeout_seconds, health_timeout_seconds, keep_rejected_seconds, retired_ttl_seconds, pre_product_ttl_seconds, on_approval_timeout, notify_topic_arn, tags, checks
     "#);
 }
 

@@ -4,6 +4,7 @@ use domain::check::Phase;
 use domain::id::{GroupArn, ListenerArn, ReleaseId, RuleArn, ServiceName};
 use domain::refusal::{Failure, Refusal};
 use domain::tags::WhichRule;
+use domain::time::Time;
 
 const PAGE: &str = include_str!("../../../../docs/operations.md");
 
@@ -35,6 +36,7 @@ fn refusals() -> Vec<(Refusal, &'static str)> {
         Refusal::NotExamined { release: release(), phase: Phase::Promote, verdicts: pairs() },
         Refusal::NotAsSeen { release: release(), what: text() },
         Refusal::PromoteRetired { release: release(), product: None },
+        Refusal::TakenAway { release: release(), product: None },
         Refusal::ListenerChanged { there: ListenerArn::new("arn:l/1"), configured: ListenerArn::new("arn:l/2") },
         Refusal::TwoRules { service: service(), which: WhichRule::Product, rules: vec![rule()] },
         Refusal::NothingToGoBackTo { release: release(), why: text() },
@@ -67,6 +69,7 @@ fn words(refusal: &Refusal) -> &'static str {
         Refusal::NotExamined { .. } => "could not be examined",
         Refusal::NotAsSeen { .. } => "what QA saw of release",
         Refusal::PromoteRetired { .. } => "is retired",
+        Refusal::TakenAway { .. } => "away by hand",
         Refusal::ListenerChanged { .. } => "product runs behind the listener",
         Refusal::TwoRules { .. } => "two rules of the listener are product rules",
         Refusal::NothingToGoBackTo { .. } => "cannot be rolled back",
@@ -86,6 +89,8 @@ fn failures() -> Vec<(Failure, &'static str)> {
         Failure::NotReady { release: release(), seconds: 600, missing: text(), told: true },
         Failure::NotHealthy { release: release(), seconds: 300, missing: text(), check: text() },
         Failure::AlarmWentOff { release: release(), percent: 10, alarms: pairs(), what: text(), told: true },
+        Failure::Sick { release: release(), percent: 10, missing: text(), what: text(), told: true },
+        Failure::Frozen { release: release(), percent: 10, since: Time::from_seconds(0) },
         Failure::CheckFailed { release: release(), phase: Phase::Promote, verdicts: pairs(), what: text(), told: true },
         Failure::Account { what: "access denied: ec2:RunInstances".to_owned() },
     ];
@@ -94,6 +99,8 @@ fn failures() -> Vec<(Failure, &'static str)> {
         Failure::NotReady { .. } => "was not ready after",
         Failure::NotHealthy { .. } => "was not healthy within",
         Failure::AlarmWentOff { .. } => "is red while",
+        Failure::Sick { .. } => "are not healthy while",
+        Failure::Frozen { .. } => "were frozen at",
         Failure::CheckFailed { .. } => "did not pass its checks",
         Failure::Account { .. } => "access denied",
     };

@@ -40,16 +40,15 @@ pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reaso
     };
     let (mut answers, mut hindered) = (Vec::new(), None);
     for (service, config, topic) in listing {
-        let verb = Verb::Rollback { reason: format!("{what}: {reason}"), scope: RollbackScope::TrafficOnly };
+        let reason = format!("{what}: {reason}");
+        let verb = match config.on_alarm {
+            OnAlarm::Rollback => Verb::Rollback { reason, scope: RollbackScope::TrafficOnly },
+            OnAlarm::Freeze => Verb::Freeze { reason },
+        };
         let mut request = Request::new(service, None, verb);
         let span = direct::span(&request);
         let acted = async {
             match suspect_for_sure(runner, deadline, &config, &request, *since).await? {
-                Ok(release) if config.on_alarm == OnAlarm::Freeze => {
-                    let notice = frozen(&request, release, name, reason);
-                    insist(deadline, || report::publish(&runner.clients, topic.as_deref(), &notice)).await?;
-                    Ok(ignored(&what, "the weights stay where they are, and people are told: on_alarm is freeze"))
-                }
                 Ok(release) => {
                     request.release = Some(release);
                     carry_out(runner, deadline, &what, &request).await
@@ -68,39 +67,27 @@ pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reaso
     }
 }
 
-/// What people are told where an alarm changes nothing.
-fn frozen(request: &Request, release: ReleaseId, alarm: &str, reason: &str) -> Notice {
-    let decide =
-        [("go on", "promote", r#" and "despite_alarms":true"#), ("go back", "teardown", r#" and "action":"rollback""#)];
-    let headline = format!("alarm {alarm} is red since {release} has traffic: {reason}");
-    Notice {
-        lines: vec!["The weights stay where they are (on_alarm is freeze).".to_owned()],
-        next: decide.map(|(what, function, more)| format!("To {what}: {function} {release}{more}.")).to_vec(),
-        release: Some(release),
-        ..Notice::of(request, "alarm", Status::Attention, headline)
-    }
-}
-
 /// Weights that are this fresh may be without their tag yet, which promote writes just after them: they count from now.
 const FRESH_SECONDS: i64 = 6;
 /// How often is looked again until the tag is there.
 const LOOKS_AT_FRESH: usize = 3;
 
-/// Why an alarm is about no release.
-struct Nobody {
-    why: String,
-    /// It seems to be older than weights that are only just there.
-    fresh: bool,
+/// What an alarm says of a service at one look.
+enum Suspect {
+    /// It is about this release.
+    Release(ReleaseId),
+    /// It is about this one, unless the tag is still to come that says since when it has its weight.
+    Unless(ReleaseId),
+    /// It is about none: why; and whether it only seems to be older than weights that are just there.
+    Nobody { why: String, fresh: bool },
 }
 
-impl Nobody {
-    fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), fresh: false }
-    }
+fn nobody(why: impl Into<String>) -> Suspect {
+    Suspect::Nobody { why: why.into(), fresh: false }
 }
 
 /// As [`suspect`], and once more while the weights are fresh: nobody calls an event again, so no alarm is to be ignored for a
-/// tag that comes a second later.
+/// tag that comes a second later, or that nobody wrote.
 async fn suspect_for_sure(
     runner: &Runner,
     deadline: Deadline,
@@ -110,25 +97,21 @@ async fn suspect_for_sure(
 ) -> Result<Result<ReleaseId, String>, Error> {
     let mut looks = 0;
     loop {
+        let again = looks < LOOKS_AT_FRESH && deadline.has(CHANGE_NEEDS + PAUSE);
         match insist(deadline, || suspect(runner, service, request, since)).await? {
-            Ok(release) => return Ok(Ok(release)),
-            Err(Nobody { fresh: true, .. }) if looks < LOOKS_AT_FRESH && deadline.has(CHANGE_NEEDS + PAUSE) => {
+            Suspect::Release(release) => return Ok(Ok(release)),
+            Suspect::Unless(_) | Suspect::Nobody { fresh: true, .. } if again => {
                 looks += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(nobody) => return Ok(Err(nobody.why)),
+            Suspect::Unless(release) => return Ok(Ok(release)),
+            Suspect::Nobody { why, .. } => return Ok(Err(why)),
         }
     }
 }
 
-/// The release that the alarm is about: what is being promoted, or product, if the alarm went off after it got its weight. Else
-/// why there is none.
-async fn suspect(
-    runner: &Runner,
-    service: &Service,
-    request: &Request,
-    since: Time,
-) -> Result<Result<ReleaseId, Nobody>, Trouble> {
+/// The release that the alarm is about: what is being promoted, or product, if the alarm went off after it got its weight.
+async fn suspect(runner: &Runner, service: &Service, request: &Request, since: Time) -> Result<Suspect, Trouble> {
     let look = Look {
         clients: &runner.clients,
         can: &runner.can,
@@ -140,22 +123,25 @@ async fn suspect(
     };
     let world = match look.observe(&Memory::default()).await {
         Ok(seen) => seen.world,
-        Err(Trouble::Refused(refusal)) => return Ok(Err(Nobody::new(refusal.to_string()))),
+        Err(Trouble::Refused(refusal)) => return Ok(nobody(refusal.to_string())),
         Err(trouble) => return Err(trouble),
     };
     let standing = match plans::Standing::read(service, &world, now()) {
         Ok(standing) => standing,
-        Err(refusal) => return Ok(Err(Nobody::new(refusal.to_string()))),
+        Err(refusal) => return Ok(nobody(refusal.to_string())),
     };
     let Some(release) = standing.promoting().or_else(|| standing.product_release()) else {
-        return Ok(Err(Nobody::new("no release is product")));
+        return Ok(nobody("no release is product"));
     };
-    match standing.begun(release) {
-        Some(begun) if since >= begun => Ok(Ok(release.clone())),
-        Some(begun) => Ok(Err(Nobody {
+    if standing.product_rule().is_none() {
+        return Ok(nobody("there is no product rule"));
+    }
+    Ok(match standing.begun(release) {
+        Some(begun) if since >= begun => Suspect::Release(release.clone()),
+        Some(begun) => Suspect::Nobody {
             why: format!("it went off at {since}, before {release} got its weight at {begun}: it is not about it"),
             fresh: now() - begun < FRESH_SECONDS && now() - since < FRESH_SECONDS * 2,
-        })),
-        None => Ok(Err(Nobody::new("there is no product rule"))),
-    }
+        },
+        None => Suspect::Unless(release.clone()),
+    })
 }

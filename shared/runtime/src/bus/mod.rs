@@ -4,15 +4,17 @@
 //! then thrown, so that Lambda delivers it again.
 
 mod alarm;
+mod glance;
 mod sweep;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::config::OnApprovalTimeout;
+use domain::config::{Found, OnApprovalTimeout};
 use domain::event::{Event, person};
 use domain::id::{ReleaseId, ServiceName};
-use domain::refusal::Refusal;
+use domain::plan::End;
+use domain::refusal::{Refusal, WaitFor};
 use domain::report::Outcome;
 use domain::request::{Request, RollbackScope, Verb};
 use domain::tags::{self, Read};
@@ -67,7 +69,30 @@ async fn execution_ended(
     let services = insist(deadline, || services_of(runner, &release)).await?;
     let verb =
         Verb::Rollback { reason: format!("its pipeline execution {state}"), scope: RollbackScope::UnlessItWasProduct };
-    roll_back(runner, deadline, &what, services, &of(pipeline, release, verb)).await
+    let of = of(pipeline, release, verb);
+    let mut concerned = BTreeSet::new();
+    for service in services {
+        if has_something_to_do(runner, deadline, &of(service.clone())).await {
+            concerned.insert(service);
+        }
+    }
+    roll_back(runner, deadline, &what, concerned, &of).await
+}
+
+/// Whether a failed execution takes anything from a release, looked at without the lease: a rejected approval fails its execution too,
+/// and is not to wait for an event that leaves product alone. What cannot be seen is looked at again with the lease.
+async fn has_something_to_do(runner: &Runner, deadline: Deadline, request: &Request) -> bool {
+    let table = runner.services.settings.lease_table.as_deref();
+    let found = runner.services.find(&runner.clients, &request.service).await;
+    let (Ok(Some(Found { service: Some(service), .. })), Some(table)) = (found, table) else { return true };
+    match glance::glance(runner, deadline, request, &service, table, &[]).await {
+        Ok(seen) => !(seen.plan.stages.is_empty() && matches!(seen.plan.end, End::Done(_))),
+        Err(_) => true,
+    }
+}
+
+fn too_long() -> Trouble {
+    Trouble::Later(WaitFor::Aws { what: "it took too long".to_owned() })
 }
 
 /// An approval failed: a person rejected it, or nobody answered it in time.

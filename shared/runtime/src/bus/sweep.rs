@@ -17,11 +17,13 @@ use plans::Readiness;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+use super::glance::{Glance, glance};
+use super::too_long;
 use crate::call::{Call, Ended, Patience};
 use crate::deadline::{Deadline, REPORT_NEEDS, now};
 use crate::errors::{AwsError, Trouble};
-use crate::lease::{self, Lease, Taken};
-use crate::observe::{Look, Memory, groups, instances_of_service, tagged};
+use crate::lease::{Lease, Taken};
+use crate::observe::{groups, instances_of_service, tagged};
 use crate::runner::Runner;
 use crate::{direct, report, together};
 
@@ -109,23 +111,8 @@ async fn service(
     else {
         return Err(Trouble::Refused(Refusal::BadConfig { service: request.service.clone(), problems }));
     };
-    let look = Look {
-        clients: &runner.clients,
-        can: &runner.can,
-        listeners: &runner.listeners,
-        service,
-        request,
-        scope: plans::scope(&request.verb, service),
-        listed_groups,
-    };
-    let told = lease::told(&runner.clients, table, &request.service).await?;
-    let memory = Memory { told, ..Memory::default() };
-    let time = deadline.left().saturating_sub(REPORT_NEEDS);
-    let seen = tokio::time::timeout(time, look.observe(&memory)).await;
-    let seen = seen.map_err(|_| too_long())??;
-    let time = now();
-    let plan = plans::plan(request, service, &seen.world, time);
-    if let Some(Readiness { way_back, ready }) = plans::readiness(service, &seen.world, time) {
+    let Glance { world, plan, time } = glance(runner, deadline, request, service, table, listed_groups).await?;
+    if let Some(Readiness { way_back, ready }) = plans::readiness(service, &world, time) {
         let metrics = metrics::of_way_back(request, ready, time).map(|metrics| metrics.to_string());
         tracing::info!(%way_back, ready, metrics = metrics.as_deref(), "way back");
     }
@@ -152,10 +139,6 @@ async fn service(
     let mut ended = call.run().await;
     report::close(&runner.clients, deadline, ended.lease.take(), None, None).await;
     Ok(Some(ended))
-}
-
-fn too_long() -> Trouble {
-    Trouble::Later(WaitFor::Aws { what: "it took too long".to_owned() })
 }
 
 /// Tells, once a day, that something stands of a service that nobody configures any more. Nothing of it is changed.

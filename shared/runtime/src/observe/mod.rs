@@ -289,7 +289,9 @@ impl Look<'_> {
         let asks = |group: &&GroupArn| match self.request.verb {
             Verb::Provision => false,
             Verb::Register => own_name == Some(group.name()),
-            Verb::Promote | Verb::Finish | Verb::Rollback { .. } | Verb::Remove | Verb::Sweep => true,
+            Verb::Promote | Verb::Finish | Verb::Rollback { .. } | Verb::Freeze { .. } | Verb::Remove | Verb::Sweep => {
+                true
+            }
         };
         groups.iter().filter(asks).cloned().collect()
     }
