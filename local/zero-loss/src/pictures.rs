@@ -17,8 +17,9 @@ pub fn of(round: &Round) -> Vec<Chart> {
     let Some(site) = round.book.sites.first() else { return Vec::new() };
     let last = site.seconds.keys().next_back().copied().unwrap_or_default().min(WINDOW_SECONDS);
     let moments = round.journal.moments();
-    let marks: Vec<Mark> =
+    let mut marks: Vec<Mark> =
         moments.iter().filter(|moment| moment.site == 0).filter_map(|moment| mark(round, moment, last)).collect();
+    marks.sort_by(|one, other| one.at.total_cmp(&other.at));
     let chart = |title: &str, note: &str, drawn, unit: &str, series| Chart {
         title: title.to_owned(),
         note: note.to_owned(),
