@@ -48,7 +48,7 @@ bootstraps: $(VENV)/.stamp
 test: $(VENV)/.stamp haproxy ## all checks and tests; what needs no SDK comes first
 	@$(ROOT)/.ci/test
 
-demo: haproxy bootstraps ## four releases on this machine, told as they happen: shipped, promoted, rolled back, failed
+demo: haproxy bootstraps ## five releases on this machine, told as they happen: kept, rolled back, failed, stopped by an alarm
 	@cd $(ROOT) && $(CARGO) run --locked -p local -- demo
 
 local: haproxy bootstraps ## the whole system on this machine, to play with, until Ctrl-C
@@ -66,7 +66,7 @@ rates: $(OHA) ## the load of zero-loss beside oha's: how many requests each begi
 	@cd $(ROOT) && $(CARGO) build --quiet --locked --profile model -p zero_loss
 	@cd $(ROOT) && local/zero-loss/rates target/model/zero_loss $(OHA)
 
-bench: haproxy bootstraps ## start-up, call times, memory, size and API calls, beside a boto3 peer; the tool's first line
+bench: haproxy bootstraps ## start-up, call times, memory, size and API calls, beside a boto3 peer; the switches; the tool's first line
 	@cd $(ROOT) && $(VENV)/bin/python bench/run.py
 	@cd $(ROOT) && $(CARGO) build --quiet --locked -p local
 	@cd $(ROOT) && $(VENV)/bin/python bench/first_line.py target/debug/local $(LAMBDA)/pointsman/bootstrap

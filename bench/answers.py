@@ -8,6 +8,7 @@ next request of the action.
 import asyncio
 import hashlib
 import http.client
+import json
 import re
 import time
 from collections import Counter, defaultdict
@@ -18,6 +19,9 @@ from urllib.parse import urlsplit
 import http1
 
 CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
+JSON = [("content-type", "application/x-amz-json-1.1")]
+# The simulator knows no pipelines: this is the approval of one that somebody rejected.
+REJECTED = {"actionExecutionId": "keep-r2", "actionName": "KeepIt", "status": "Failed", "updatedBy": "arn:aws:iam::123456789012:user/bob"}
 KEPT_HEADERS = ("content-type", "x-amzn-errortype", "x-amzn-requestid")
 
 
@@ -95,7 +99,10 @@ class Answers:
         self.calls.append(call)
         if call.action.startswith("PutJob"):
             self.job = call  # the simulator knows no jobs
-            self.finish(call, http1.response(200, b"{}", [("content-type", "application/x-amz-json-1.1")]), 200, reply)
+            self.finish(call, http1.response(200, b"{}", JSON), 200, reply)
+        elif self.upstream and call.action == "ListActionExecutions":
+            body = json.dumps({"actionExecutionDetails": [REJECTED]}).encode()
+            self.finish(call, http1.response(200, body, JSON), 200, reply)
         elif self.upstream:
             asyncio.ensure_future(self.pass_on(call, request, reply))
         else:

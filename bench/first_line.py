@@ -1,9 +1,11 @@
 """How long `pointsman status` takes to its first line, against the whole system on this machine.
 
-first_line.py LOCAL TOOL [RUNS]: LOCAL is the binary of `local/`, TOOL is `pointsman`. Each run is a fresh process.
+first_line.py LOCAL TOOL [RUNS]: LOCAL is the binary of `local/`, TOOL is `pointsman`. Each run is a fresh process. It fails where
+the median misses the goal.
 """
 
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -31,9 +33,12 @@ def main(local, tool, runs="20"):
         environment = {**os.environ, **variables}
         run(tool, environment)
         times = [run(tool, environment) for _ in range(int(runs))]
+    firsts = [first for first, _ in times]
     print(f"pointsman status, {len(times)} runs, ms, min / median / p95")
-    print(f"  to its first line   {spread([first for first, _ in times], 1)}   goal: below {GOAL_MS}")
+    print(f"  to its first line   {spread(firsts, 1)}   goal: a median below {GOAL_MS}")
     print(f"  to its end          {spread([end for _, end in times], 1)}")
+    if (median := statistics.median(firsts)) >= GOAL_MS:
+        sys.exit(f"pointsman status missed its goal: its first line came after {median:.1f} ms, and not within {GOAL_MS}")
 
 
 if __name__ == "__main__":

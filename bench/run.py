@@ -1,4 +1,4 @@
-"""make bench: promote beside a boto3 peer, both against the same recorded answers.
+"""make bench: promote beside a boto3 peer, both against the same recorded answers; and the event of a rejected approval.
 
 First one call of each is recorded against a simulator. Then both run in turns, each run a fresh process: init (process
 start to its first ask for an event), the first call, warm calls, and at its end the most memory it ever had. All on
@@ -19,7 +19,7 @@ import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from answers import Answers, rounds
+from answers import REJECTED, Answers, rounds
 from function import Function
 from spread import spread
 from world import SERVICE, World
@@ -39,19 +39,20 @@ class Side:
         path = pathlib.Path(path).resolve()
         self.by_hand = path.is_dir() and (path / "handler.py").exists()
         self.folder = path
-        self.command = [str(path / "bootstrap" if self.by_hand else path / "promote" / "bootstrap")]
-        if not pathlib.Path(self.command[0]).exists():
-            raise SystemExit(f"{self.command[0]} is missing: run `make build` first.")
+        if not self.bootstrap("promote").exists():
+            raise SystemExit(f"{self.bootstrap('promote')} is missing: run `make build` first.")
 
-    async def start(self, endpoint, environment):
-        environment = {**environment, "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "PROMOTE"}
+    def bootstrap(self, function):
+        return self.folder / "bootstrap" if self.by_hand else self.folder / function / "bootstrap"
+
+    async def start(self, endpoint, environment, function):
+        environment = {**environment, "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": function.upper()}
         if self.by_hand:
             environment |= {"PYTHONPATH": str(self.folder), "POINTSMAN_VENV": sys.prefix}
-        return await Function.start(self.command, environment)
+        return await Function.start([str(self.bootstrap(function))], environment)
 
     def bytes_zipped(self):
-        path = self.folder / "handler.py" if self.by_hand else pathlib.Path(self.command[0])
-        return zipped(path)
+        return zipped(self.folder / "handler.py" if self.by_hand else self.bootstrap("promote"))
 
 
 def zipped(path):
@@ -81,19 +82,37 @@ def job():
     }
 
 
-async def called(function, answers):
+def rejection():
+    """What EventBridge hands to teardown when somebody rejects the approval after promote."""
+    detail = {
+        "pipeline": SERVICE,
+        "execution-id": "r2",
+        "stage": "Keep",
+        "action": "KeepIt",
+        "action-execution-id": REJECTED["actionExecutionId"],
+        "state": "FAILED",
+        "type": {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"},
+    }
+    return {"source": "aws.codepipeline", "detail-type": "CodePipeline Action Execution State Change", "detail": detail}
+
+
+async def called(function, answers, event=job):
     """One call that must succeed: its seconds, and the calls of AWS that it made."""
     answers.begin()
-    seconds, answer = await function.call(job())
-    ended = answers.job
-    if ended is None or ended.action != "PutJobSuccessResult" or b"continuationToken" in ended.body:
+    seconds, answer = await function.call(event())
+    if event is job:
+        ended = answers.job
+        succeeded = ended and ended.action == "PutJobSuccessResult" and b"continuationToken" not in ended.body
         told = ended.body.decode(errors="replace") if ended else "no job result"
-        raise SystemExit(f"promote did not succeed: {told}\n{answer}\n{function.written()}")
+    else:
+        told, succeeded = answer, answer.get("status") == "done"
+    if not succeeded:
+        raise SystemExit(f"a call did not succeed: {told}\n{answer}\n{function.written()}")
     return seconds, answers.calls
 
 
 async def recorded(side, others):
-    """Records one promote, and one more that finds nothing to do; with what the function's environment was."""
+    """Records one promote, one more that finds nothing to do, and the rejection after it; with what the environment was."""
     world, answers = await asyncio.to_thread(World), await Answers.start()
     try:
         answers.record(world.address)
@@ -102,27 +121,38 @@ async def recorded(side, others):
         else:
             await world.releases_by_functions(side.folder, answers.url)
         await asyncio.to_thread(world.add_other_services, others)
-        function = await side.start(answers.url, world.environment)
+        function = await side.start(answers.url, world.environment, "promote")
         try:
             _, promote = await called(function, answers)
             _, nothing = await called(function, answers)
         finally:
             await function.stop()
-        return promote, nothing, world.environment
+        rejected = None if side.by_hand else await recorded_rejection(side, answers, world.environment)
+        return promote, nothing, world.environment, rejected
     finally:
         answers.stop()
         await asyncio.to_thread(world.stop)
 
 
+async def recorded_rejection(side, answers, environment):
+    """Records what teardown does when the release that is product now is rejected."""
+    function = await side.start(answers.url, environment, "teardown")
+    try:
+        _, rejected = await called(function, answers, rejection)
+        return rejected
+    finally:
+        await function.stop()
+
+
 @contextlib.asynccontextmanager
-async def replaying(side, record, environment, latency_seconds):
+async def replaying(side, record, environment, latency_seconds, event):
     """A warm function, and what answers it as the record says."""
     answers = await Answers.start()
     try:
         answers.replay(record, latency_seconds)
-        function = await side.start(answers.url, environment)
+        function = await side.start(answers.url, environment, "promote" if event is job else "teardown")
         try:
-            await called(function, answers)
+            await called(function, answers, event)
             yield function, answers
         finally:
             await function.stop()
@@ -131,19 +161,19 @@ async def replaying(side, record, environment, latency_seconds):
         answers.stop()
 
 
-async def replayed(side, record, environment):
-    """The calls that a warm promote makes, with the round trip of each."""
-    async with replaying(side, record, environment, COUNTING_LATENCY_SECONDS) as (function, answers):
-        _, calls = await called(function, answers)
+async def replayed(side, record, environment, event=job):
+    """The calls that a warm call makes, with the round trip of each."""
+    async with replaying(side, record, environment, COUNTING_LATENCY_SECONDS, event) as (function, answers):
+        _, calls = await called(function, answers, event)
         return rounds(calls)
 
 
-async def switched(side, record, environment, calls):
+async def switched(side, record, environment, calls, event=job):
     """Seconds from the event to the load balancer's answer that the rule is changed, of warm calls."""
-    async with replaying(side, record, environment, SWITCH_LATENCY_SECONDS) as (function, answers):
+    async with replaying(side, record, environment, SWITCH_LATENCY_SECONDS, event) as (function, answers):
         seconds = []
         for _ in range(calls):
-            _, made = await called(function, answers)
+            _, made = await called(function, answers, event)
             seconds += [call.ended - function.given_at for call in made if call.action == "ModifyRule"]
         return seconds
 
@@ -156,7 +186,7 @@ def complain(answers):
 async def measured(side, answers, record, environment, latency_seconds, warm_calls):
     """One run: a fresh process, its first call and warm ones."""
     answers.replay(record, latency_seconds)
-    function = await side.start(answers.url, environment)
+    function = await side.start(answers.url, environment, "promote")
     try:
         first, _ = await called(function, answers)
         warm = [(await called(function, answers))[0] for _ in range(warm_calls)]
@@ -175,7 +205,7 @@ async def timings(sides, records, runs, warm_calls):
             for n in range(runs):
                 # In turns, and each as often first as second.
                 for side in sides if n % 2 == 0 else reversed(sides):
-                    record, _, environment = records[side]
+                    record, _, environment, _ = records[side]
                     results[side].append(await measured(side, answers, record, environment, latency, warm_calls))
                 print(f"\r{latency * 1000:.0f} ms added latency: run {n + 1} of {runs}", end="", file=sys.stderr, flush=True)
             print(file=sys.stderr)
@@ -210,6 +240,14 @@ def show_calls(title, numbered, goal):
         print(f"  {number:>2}. " + ", ".join(name if names.count(name) == 1 else f"{names.count(name)} x {name}" for name in dict.fromkeys(names)))
 
 
+def show_switch(numbered, seconds, goals):
+    """In which round trip the rule is changed, and how long after the event."""
+    of_round, of_time = goals
+    print(f"  ModifyRule is in round trip {switch_round(numbered)}{of_round}")
+    added = f"{SWITCH_LATENCY_SECONDS * 1000:.0f} ms added to each answer"
+    print(f"  from the event to its answer, ms, {added}, min / median / p95: {spread(seconds, 1e-3)}{of_time}")
+
+
 def switch_round(numbered):
     return next((str(n) for call, n in numbered if call.action == "ModifyRule"), "none")
 
@@ -233,17 +271,19 @@ async def main():
             print(f"  {name:<10}{zipped(ours.folder / name / 'bootstrap') / 1e6:6.2f} MB (goal: at most {goal})")
     print(f"  {'boto3':<10}{peer.bytes_zipped() / 1e6:6.3f} MB, and boto3 itself")
 
+    switch_goal = " (goal: below 100)"
     for side in (ours, peer):
-        record, nothing, environment = records[side]
+        record, nothing, environment, rejected = records[side]
         promote = await replayed(side, record, environment)
         goal = " (goal: at most 20 calls)" if side is ours else ""
         show_calls(f"{side.name}: a warm promote", promote, goal)
-        goal = " (goal: at most the 4th)" if side is ours else ""
-        print(f"  ModifyRule is in round trip {switch_round(promote)}{goal}")
         seconds = await switched(side, record, environment, options.runs)
-        goal = " (goal: below 100)" if side is ours else ""
-        added = f"{SWITCH_LATENCY_SECONDS * 1000:.0f} ms added to each answer"
-        print(f"  from the event to its answer, ms, {added}, min / median / p95: {spread(seconds, 1e-3)}{goal}")
+        show_switch(promote, seconds, (" (goal: at most the 4th)", switch_goal) if side is ours else ("", ""))
+        if rejected:
+            numbered = await replayed(side, rejected, environment, rejection)
+            show_calls(f"{side.name}: teardown, on the event of a rejected approval", numbered, "")
+            seconds = await switched(side, rejected, environment, options.runs, rejection)
+            show_switch(numbered, seconds, ("", switch_goal))
         idle = await replayed(side, nothing, environment)
         changing = [str(call) for call, _ in idle if call.changes]
         goal = " (goal: at most 11 calls)" if side is ours else ""
@@ -251,7 +291,7 @@ async def main():
         print(f"  not reading: {', '.join(changing)}")
 
     print(f"\nrecording among {options.others} other services …", file=sys.stderr)
-    record, nothing, environment = await recorded(ours, options.others)
+    record, nothing, environment, _ = await recorded(ours, options.others)
     for title, calls in (("a warm promote", record), ("a call that finds nothing to do", nothing)):
         numbered = await replayed(ours, calls, environment)
         before = await replayed(ours, records[ours][title != "a warm promote"], records[ours][2])

@@ -1,11 +1,13 @@
-//! `local demo`: four releases on one machine, told as they happen.
+//! `local demo`: five releases on one machine, told as they happen.
 
 use std::time::Duration;
 
 use crate::costs::{self, Ledger};
 use crate::customers::Customers;
 use crate::narrator::{Narrator, shortened};
+use crate::pictures::Told;
 use crate::service::{DRAIN_SECONDS, SETTLE_SECONDS};
+use crate::shares::Shares;
 use crate::stack::{Options, Stack};
 use crate::standing::{Standing, Tagged};
 use crate::story::{Release, Story};
@@ -25,7 +27,7 @@ pub async fn run(terminal: &Terminal) -> Result<()> {
          {SETTLE_SECONDS} and drain_seconds {DRAIN_SECONDS}. Ids of executions are cut to eight characters.",
         service::EXAMPLE
     ));
-    let stack = Stack::start(Options::new()).await?;
+    let stack = Stack::start(Options { in_parameter: true, ..Options::new() }).await?;
     terminal.say(&format!("\nAll of it runs after {:.1} s.", terminal.elapsed().as_secs_f64()));
     let ledger = Ledger::of(&stack);
     let narrator = Narrator::of(&stack, terminal);
@@ -33,44 +35,46 @@ pub async fn run(terminal: &Terminal) -> Result<()> {
     // What happened last is still being told.
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(narrator);
-    let customers = told.map_err(|trouble| {
+    let told = told.map_err(|trouble| {
         Trouble::new(format!("{trouble}\n\nWhat the functions said last:\n{}", stack.last_words()))
     })?;
     stands(&stack, terminal).await?;
     cost(&stack, terminal, &ledger);
-    at_a_terminal(&stack, terminal).await?;
     let problems = stack.problems();
     if !problems.is_empty() {
         return Err(Trouble::new(problems.join("\n")));
     }
     let report = stack.options().repository.join("target/demo.html");
-    pictures::of(&customers, &stack.gateway().calls()).write(&report)?;
+    pictures::of(&told).write(&report)?;
     terminal.heading("All is as it should be");
     terminal.say(&format!(
         "Customers asked {} times during all of it, and {} requests failed. It took {:.0} s.",
-        customers.requests,
-        customers.failures,
+        told.tally.requests,
+        told.tally.failures,
         terminal.elapsed().as_secs_f64()
     ));
     terminal.say(&format!("With pictures: {}", report.display()));
-    Ok(())
+    at_a_terminal(&stack, terminal).await
 }
 
-/// The four releases; answers what customers got meanwhile.
-async fn tell(stack: &Stack, terminal: &Terminal) -> Result<crate::customers::Tally> {
+/// The five releases; answers what customers got meanwhile, and when.
+async fn tell(stack: &Stack, terminal: &Terminal) -> Result<Told> {
     let story = Story::new(stack, Some(terminal));
     terminal.heading("Release 1 is shipped, tried, promoted and kept");
     let one = story.first("1").await?;
     let host = service::host(&stack.config_of(&stack.options().service), "product");
     let customers = Customers::of(&stack.load_balancer_url(), &host);
+    let shares = Shares::follow(stack);
     terminal.say("\nFrom here on customers ask for pages all the time; every answer but 200 would be counted.");
 
     terminal.heading("Release 2 is tried next to product, promoted and kept");
     let two = story.next("2", &one).await?;
     terminal.heading("Release 3 is promoted, and then rejected");
-    story.rejected("3", &two, "the basket loses its articles").await?;
+    let three = story.rejected("3", &two, "the basket loses its articles").await?;
     terminal.heading("Release 4 cannot be deployed");
     story.not_deployed("4", &two, "no module named basket").await?;
+    terminal.heading("Release 5 rises in steps, and an alarm stops it at the first");
+    let (five, alarmed) = story.canary("5", &two).await?;
 
     settled(stack, &host, &two).await?;
     let tally = customers.tally();
@@ -82,7 +86,8 @@ async fn tell(stack: &Stack, terminal: &Terminal) -> Result<crate::customers::Ta
             tally.failed.join("; ")
         )));
     }
-    Ok(tally)
+    let alarms = vec![(alarmed, five.version.clone())];
+    Ok(Told { tally, shares: shares.so_far(), releases: vec![one, two, three, five], alarms })
 }
 
 /// Customers see the last state for a moment before they are asked what they got.

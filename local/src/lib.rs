@@ -18,6 +18,7 @@ pub mod prices;
 pub mod report;
 pub mod revision;
 pub mod service;
+pub mod shares;
 pub mod stack;
 pub mod standing;
 pub mod story;

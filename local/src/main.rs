@@ -8,7 +8,7 @@ use local::{Options, Result, demo, up};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "local up [FOLDER]  the whole system on this machine, to play with, until Ctrl-C; what is to be sourced is FOLDER/env
-local demo         four releases on this machine, told as they happen: shipped, promoted, rolled back, failed";
+local demo         five releases on this machine, told as they happen: kept, rolled back, failed, stopped by an alarm";
 
 #[tokio::main]
 async fn main() -> ExitCode {

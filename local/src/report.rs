@@ -90,6 +90,30 @@ pub struct Mark {
     pub tone: Tone,
 }
 
+impl Mark {
+    /// A release gets so much of the customers: a step, or the switch.
+    #[must_use]
+    pub fn gets(at: f64, release: &str, percent: u32) -> Self {
+        if percent < 100 {
+            Self { at, name: format!("step: {release} gets {percent} %"), tone: Tone::Step }
+        } else {
+            Self { at, name: format!("switch: {release} gets all"), tone: Tone::Forward }
+        }
+    }
+
+    /// A release gets back what a newer one had.
+    #[must_use]
+    pub fn gets_back(at: f64, release: &str) -> Self {
+        Self { at, name: format!("rollback: {release} gets all again"), tone: Tone::Back }
+    }
+
+    /// An alarm goes off while a release comes.
+    #[must_use]
+    pub fn alarm(at: f64, release: &str) -> Self {
+        Self { at, name: format!("alarm: goes off with {release}"), tone: Tone::Trouble }
+    }
+}
+
 impl Report {
     /// Writes it.
     ///

@@ -117,7 +117,9 @@ impl Stack {
         for (name, text) in variables.iter_mut().filter(|(name, _)| name.starts_with("SERVICE_")) {
             *text = service::in_account(&serde_json::from_str(text).when(name)?, &account).to_string();
         }
-        variables.insert(service::variable(&options.service), config.to_string());
+        if !options.in_parameter {
+            variables.insert(service::variable(&options.service), config.to_string());
+        }
         for function in &mut template.functions {
             function.environment.extend(variables.clone());
             function.timeout = options.timeout.unwrap_or(function.timeout);
@@ -134,7 +136,7 @@ impl Stack {
 
         let shared = Arc::new(Shared {
             engines: Mutex::default(),
-            configs: Mutex::new(BTreeMap::from([(options.service.clone(), config)])),
+            configs: Mutex::new(BTreeMap::from([(options.service.clone(), config.clone())])),
             events: broadcast::Sender::new(4096),
             ended: watch::Sender::default(),
             notices: Notices::default(),
@@ -161,6 +163,9 @@ impl Stack {
 
         let stack = Self { tasks, shared, bus, functions, gateway, machines, moto, account, options };
         let service = stack.options.service.clone();
+        if stack.options.in_parameter {
+            stack.put_service(&service, &config).await?;
+        }
         stack.add_pipeline(&service).await?;
         Ok(stack)
     }
@@ -226,7 +231,7 @@ impl Stack {
         self.gateway.mount("codedeploy", handler);
     }
 
-    /// Configures one more service, as an SSM parameter below `SERVICES_PATH`.
+    /// Configures a service by an SSM parameter below `SERVICES_PATH`; a process that has read the one before believes it for a minute.
     ///
     /// # Errors
     ///

@@ -1,7 +1,11 @@
-//! The story of four releases, each step checked: what `make demo` tells and the end-to-end tests ask for.
+//! The story of five releases, each step checked: what `make demo` tells and the end-to-end tests ask for.
+
+use std::time::{Duration, Instant, SystemTime};
 
 use pipeline::ExecutionStatus;
+use serde_json::json;
 
+use crate::alarms;
 use crate::notices::Notice;
 use crate::revision::Changes;
 use crate::service;
@@ -15,6 +19,12 @@ use crate::web::Web;
 const REQUESTS: usize = 20;
 /// How long a rule change may take to be seen at the load balancer.
 const TRIES: usize = 200;
+/// What a canary gets of the customers, in percent, and the alarm that watches it.
+const CANARY: u32 = 10;
+const ALARM: &str = "mobile-5xx";
+/// So often a canary has to answer before its alarm goes off, among so many requests at most: a tenth of them would do.
+const CANARY_ANSWERS: usize = 10;
+const CANARY_TRIES: usize = 1000;
 
 /// Tells and checks the story of one service.
 pub struct Story<'a> {
@@ -111,7 +121,7 @@ impl<'a> Story<'a> {
         self.promote(&release).await?;
         self.is_way_back(&release, before).await?;
         self.say(Style::Red, "you", &format!("reject KeepIt: {why}"));
-        let rejected = std::time::Instant::now();
+        let rejected = Instant::now();
         self.stack.answer(&self.service, &release.id, "KeepIt", Approval::Rejected, why).await?;
         self.serves(&self.product_host, &before.version).await?;
         let took = rejected.elapsed();
@@ -145,6 +155,54 @@ impl<'a> Story<'a> {
         self.gone(&release).await?;
         self.stands_alone(before).await?;
         Ok(release)
+    }
+
+    /// A release that rises in steps, from now on as every release of the service, and that an alarm stops at the first of them;
+    /// with the moment at which the alarm went off. Product is what it was.
+    ///
+    /// # Errors
+    ///
+    /// Where anything is not as it should be.
+    pub async fn canary(&self, version: &str, before: &Release) -> Result<(Release, SystemTime)> {
+        self.rises_in_steps().await?;
+        let release = self.ship(version).await?;
+        self.say(Style::Green, "you", "approve ShipIt");
+        self.stack.answer(&self.service, &release.id, "ShipIt", Approval::Approved, "looks good").await?;
+        let shared = [(release.id.clone(), CANARY), (before.id.clone(), 100 - CANARY)];
+        self.weighs(&shared).await?;
+        self.shared(version, &before.version).await?;
+        self.tell(&format!("{CANARY} % of the customers get {version}, the others still {}", before.version));
+
+        self.say(Style::Red, "CloudWatch", &format!("the alarm {ALARM} goes off"));
+        let (alarmed, began) = (SystemTime::now(), Instant::now());
+        alarms::turn(self.stack, ALARM, "ALARM").await?;
+        self.stack.bus().put(&alarms::event(ALARM, "ALARM"))?;
+        self.weighs(&[(before.id.clone(), 100)]).await?;
+        self.serves(&self.product_host, &before.version).await?;
+        let took = began.elapsed().as_secs_f64();
+        self.tell(&format!("everybody gets {} again, {took:.1} s after the alarm", before.version));
+        self.ends(&release, ExecutionStatus::Failed).await?;
+        self.told(|notice| notice.release() == release.id && notice.attribute("status") == "attention").await?;
+        self.gone(&release).await?;
+        self.stands_alone(before).await?;
+        alarms::turn(self.stack, ALARM, "OK").await?;
+        Ok((release, alarmed))
+    }
+
+    /// Configures steps and an alarm. A warm process believes what it has read for a minute, so they start anew.
+    async fn rises_in_steps(&self) -> Result<()> {
+        let mut config = self.stack.config_of(&self.service);
+        if let Some(config) = config.as_object_mut() {
+            config.insert("traffic".to_owned(), json!({"steps": [CANARY]}));
+            config.insert("alarms".to_owned(), json!([ALARM]));
+        }
+        self.say(Style::Cyan, "you", &format!("configure traffic.steps [{CANARY}] and the alarm {ALARM}"));
+        alarms::make(self.stack, ALARM).await?;
+        alarms::turn(self.stack, ALARM, "OK").await?;
+        self.stack.put_service(&self.service, &config).await?;
+        self.stack.idle().await?;
+        self.stack.functions().cool_down();
+        Ok(())
     }
 
     /// Uploads a build and waits until QA can try it.
@@ -194,6 +252,19 @@ impl<'a> Story<'a> {
         check(healthy == self.servers, || format!("the way back has {healthy} healthy servers of {}", self.servers))?;
         self.tell(&format!("release {} stays behind the rule with weight 0, healthy: the way back", before.version));
         Ok(())
+    }
+
+    /// Waits until the product rule has these weights, in any order.
+    async fn weighs(&self, wanted: &[(String, u32)]) -> Result<()> {
+        let mut weights = Vec::new();
+        for _ in 0..TRIES {
+            weights = self.look().await?.weights(&self.service, "product");
+            if weights.len() == wanted.len() && weights.iter().all(|weight| wanted.contains(weight)) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        Err(Trouble::new(format!("the product rule has the weights {weights:?}, not {wanted:?}")))
     }
 
     /// Runs the sweep until nothing of a release is left.
@@ -271,9 +342,26 @@ impl<'a> Story<'a> {
             }
             right = 0;
             last = format!("{} {}", page.status, page.body);
-            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
         Err(Trouble::new(format!("{host} was to answer version {version}, and answers {last}")))
+    }
+
+    /// Waits until product was answered so often by a canary, and by nothing but it and the release before.
+    async fn shared(&self, canary: &str, before: &str) -> Result<()> {
+        let mut answers = 0;
+        for _ in 0..CANARY_TRIES {
+            let page = self.web.get(&self.product_host, "/version").await?;
+            check(page.status == 200 && (page.body == canary || page.body == before), || {
+                format!("product was to answer {before} or {canary}, and answers {} {}", page.status, page.body)
+            })?;
+            answers += usize::from(page.body == canary);
+            if answers == CANARY_ANSWERS {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        Err(Trouble::new(format!("of {CANARY_TRIES} answers of product {answers} were {canary}'s")))
     }
 
     async fn nothing_at(&self, host: &str, when: &str) -> Result<()> {
@@ -282,7 +370,7 @@ impl<'a> Story<'a> {
             if page.status == 404 {
                 return Ok(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
             page = self.web.get(host, "/version").await?;
         }
         Err(Trouble::new(format!("{when} nothing is to be at {host}, and it answers {} {}", page.status, page.body)))

@@ -1,7 +1,7 @@
 //! The way of one call through the gateway: faults, then who answers it, then the record.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::aws::AwsError;
 use crate::cloudwatch;
@@ -62,7 +62,8 @@ impl Shared {
             Some(_) => Journal::note(&request, &self.upstream).await,
             None => None,
         };
-        let end = self.end(&request, &strikes).await;
+        let mut simulated = Duration::ZERO;
+        let end = self.end(&request, &strikes, &mut simulated).await;
         let (answer, cut) = match &end {
             End::Answer(response) => (Some(response), false),
             End::Reset(response) => (response.as_ref(), true),
@@ -77,6 +78,7 @@ impl Shared {
             number,
             at,
             elapsed: start.elapsed(),
+            simulated,
             mutating: request::mutates(&request),
             tags: request::tags(&request),
             resource: request.resources.join(","),
@@ -96,7 +98,7 @@ impl Shared {
         end
     }
 
-    async fn end(&self, request: &Request, strikes: &[What]) -> End {
+    async fn end(&self, request: &Request, strikes: &[What], simulated: &mut Duration) -> End {
         for what in strikes {
             match what {
                 What::Delay(delay) => tokio::time::sleep(*delay).await,
@@ -110,7 +112,9 @@ impl Shared {
                 What::ResetAfter | What::After(_) | What::Alter(_) => {}
             }
         }
+        let asked = Instant::now();
         let mut response = self.answer(request).await;
+        *simulated = asked.elapsed();
         for what in strikes {
             match what {
                 What::After(hook) => hook(request.clone()).await,

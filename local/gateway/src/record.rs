@@ -18,6 +18,8 @@ pub struct Call {
     pub at: SystemTime,
     /// How long the caller waited.
     pub elapsed: Duration,
+    /// The end of that: how long what stands for AWS took over its answer, after any delay that was injected.
+    pub simulated: Duration,
     /// The access key id it was signed with.
     pub caller: String,
     /// The session token it came with, by which one process is told from another; empty where there is none.

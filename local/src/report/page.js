@@ -10,15 +10,18 @@
     return node;
   };
   // Neighbours are told apart, and a release keeps its colour.
-  const colour = (index, shares) => {
+  const colour = (index, many) => {
     const fixed = ["#2f6fdb", "#1a9c6b", "#d9822b", "#b33a7d", "#7a5bd0", "#8a8f98", "#c0392b"];
-    return shares ? `hsl(${(index * 137.5 + 210) % 360} 55% 52%)` : fixed[index % fixed.length];
+    return many ? `hsl(${(index * 137.5 + 210) % 360} 55% 52%)` : fixed[index % fixed.length];
   };
   const clock = (seconds) => {
     const whole = Math.round(seconds);
     return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
   };
   const number = (value) => (value === null || value === undefined ? "–" : value >= 100 ? Math.round(value).toLocaleString("en") : String(Math.round(value * 10) / 10));
+
+  // What is counted has no halves.
+  const whole = [1, 10, 100, 1000, 10000].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
 
   make(main, "h1", data.title);
   data.words.forEach((words) => make(main, "p", words));
@@ -35,12 +38,16 @@
     });
   };
 
+  // Flags that would lie on one another stand in rows, of so many pixels each.
+  const FLAG_ROWS = 3;
+  const FLAG_ROW = 11;
   const marks = (part) => ({
     hooks: {
       draw: [(plot) => {
         const { ctx, bbox } = plot;
         ctx.save();
         const dot = devicePixelRatio;
+        const ends = new Array(FLAG_ROWS).fill(-Infinity);
         part.marks.forEach((mark) => {
           const x = Math.round(plot.valToPos(mark.at, "x", true));
           if (x < bbox.left || x > bbox.left + bbox.width) return;
@@ -62,9 +69,13 @@
             trouble: [[0, -11], [4, -6.5], [0, -2], [-4, -6.5]],
             interrupted: [[-4, -10], [4, -10], [4, -2], [-4, -2]],
           };
+          const across = shapes[mark.tone].map(([right]) => x + right * dot);
+          const free = ends.findIndex((end) => end <= Math.min(...across));
+          const row = free < 0 ? FLAG_ROWS - 1 : free;
+          ends[row] = Math.max(...across);
           ctx.fillStyle = paint;
           ctx.beginPath();
-          shapes[mark.tone].forEach(([right, down]) => ctx.lineTo(x + right * dot, bbox.top + down * dot));
+          shapes[mark.tone].forEach(([, down], corner) => ctx.lineTo(across[corner], bbox.top + (down - row * FLAG_ROW) * dot));
           ctx.fill();
         });
         ctx.restore();
@@ -75,7 +86,9 @@
   const chart = (part) => {
     const card = make(main, "div", undefined, "chart");
     const canvas = make(card, "div");
-    const says = make(card, "div", "", "says");
+    const hint = part === data.parts.find((one) => one.marks?.length) ? "Point at a moment of any chart to read what was." : "";
+    const says = make(card, "div", hint, "says");
+    const many = part.series.length > 7;
     const count = part.seconds.length;
     let drawn = part.series.map((one) => one.values);
     if (part.shares) {
@@ -88,7 +101,7 @@
       }));
     }
     const series = part.series.map((one, index) => {
-      const paint = colour(index, part.shares);
+      const paint = colour(index, many);
       return part.shares
         ? { label: one.name, stroke: paint, width: 0, fill: paint, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) }
         : { label: one.name, stroke: paint, width: 1.5, points: { show: false } };
@@ -99,11 +112,11 @@
     const size = () => ({ width: card.clientWidth - 10, height: card.clientWidth < 560 ? 220 : 280 });
     const plot = new uPlot({
       ...size(),
-      padding: [part.marks.length ? 16 : 8, 22, 0, 0],
+      padding: [part.marks.length ? 5 + FLAG_ROWS * FLAG_ROW : 8, 22, 0, 0],
       scales: { x: { time: false }, y: part.shares ? { range: [0, 100] } : { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
       axes: [
         { ...axis, size: 34, values: (_, all) => all.map(clock) },
-        { ...axis, size: 52, values: (_, all) => all.map((value) => value.toLocaleString("en")) },
+        { ...axis, size: 52, ...(part.unit === "a second" && { incrs: whole }), values: (_, all) => all.map((value) => value.toLocaleString("en")) },
       ],
       series: [{}, ...order.map((index) => series[index])],
       legend: { show: false },
@@ -112,7 +125,7 @@
         hooks: {
           setCursor: [(self) => {
             const at = self.cursor.idx;
-            if (at === null || at === undefined) { says.textContent = ""; return; }
+            if (at === null || at === undefined) { says.textContent = hint; return; }
             const time = part.seconds[at];
             const values = part.series.filter((one) => part.shares ? one.values[at] : true)
               .map((one) => `${one.name} ${number(one.values[at])}`);
@@ -130,7 +143,7 @@
       make(node, "i", undefined, isMark ? `mark ${isMark}` : "").style.background = paint;
       node.append(name);
     };
-    if (part.series.length <= 12) part.series.forEach((one, index) => entry(one.name, colour(index, part.shares)));
+    if (part.series.length <= 12) part.series.forEach((one, index) => entry(one.name, colour(index, many)));
     else entry(`${part.series.length} releases, a colour each`, colour(0, true));
     // Of `step: 20 % to …` the first part says what kind of moment it is.
     const kinds = new Map(part.marks.map((mark) => [mark.name.split(":")[0], mark.tone]));

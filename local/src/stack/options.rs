@@ -35,6 +35,8 @@ pub struct Options {
     /// The name of the first service, and what of its config is not the example's.
     pub service: String,
     pub change: fn(&mut Value),
+    /// Whether that config is an SSM parameter, which can be changed while the system runs, and no variable of the functions.
+    pub in_parameter: bool,
     /// After how long the functions are stopped, where that is not to be the template's.
     pub timeout: Option<Duration>,
     /// Variables of the functions that the template has not, or other values for those it has. What is a service, or the
@@ -65,6 +67,7 @@ impl Options {
             retry_scale: 0.01,
             service: "mobile-web".to_owned(),
             change: |_| {},
+            in_parameter: false,
             timeout: None,
             variables: BTreeMap::new(),
             journal: variable("POINTSMAN_JOURNAL"),

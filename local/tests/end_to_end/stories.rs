@@ -1,6 +1,8 @@
-//! The demo's four stories, with real servers and customers who ask all the time.
+//! The demo's five stories, with real servers and customers who ask all the time.
 
 use local::customers::Customers;
+use local::pictures::{self, Told};
+use local::shares::Shares;
 use local::story::{Release, Story};
 use local::{Options, Stack, service};
 use tempfile::TempDir;
@@ -57,5 +59,23 @@ async fn of_a_release_that_cannot_be_deployed_nothing_is_left() {
     story.not_deployed("2", &one, "no module named basket").await.unwrap();
     none_was_lost(&customers);
     assert!(customers.tally().versions.keys().eq(["1"]), "{:?}", customers.tally());
+    assert_eq!(stack.problems(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_an_alarm_stops_gives_back_what_it_had_and_the_pictures_say_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { folder: folder.path().to_owned(), in_parameter: true, ..Options::new() };
+    let stack = Stack::start(options).await.unwrap();
+    let (story, one, customers) = first(&stack).await;
+    let shares = Shares::follow(&stack);
+    let (two, alarmed) = story.canary("2", &one).await.unwrap();
+    none_was_lost(&customers);
+    let (alarms, releases) = (vec![(alarmed, two.version.clone())], vec![one, two]);
+    let html = pictures::of(&Told { tally: customers.tally(), shares: shares.so_far(), releases, alarms }).html();
+    for mark in ["step: 2 gets 10 %", "alarm: goes off with 2", "rollback: 1 gets all again"] {
+        assert_eq!(html.matches(mark).count(), 3, "{mark}");
+    }
+    assert_eq!(html.matches("\"tone\":").count(), 9, "and nothing else is marked");
     assert_eq!(stack.problems(), Vec::<String>::new());
 }

@@ -110,12 +110,14 @@ pub struct Site {
     pub releases: Vec<(String, Seen)>,
     /// By the second since the book was opened.
     pub seconds: BTreeMap<u64, Second>,
+    pub paces: BTreeMap<u64, Pace>,
     /// The longest time without a success, and when it ended.
     pub longest_gap: (Duration, Option<Instant>),
     last_success: Option<Instant>,
+    pace: (u64, Histogram<u64>),
 }
 
-/// Latencies of all sites in a second, in microseconds.
+/// Latencies of a second, in microseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
     pub p50: u64,
@@ -129,7 +131,6 @@ pub struct Book {
     pub opened: Instant,
     pub sites: Vec<Site>,
     pub failures: Vec<Failure>,
-    pub paces: BTreeMap<u64, Pace>,
     /// How much later than it was due a request was begun, at most: the generator's own lag.
     pub late: Duration,
     /// How many were under way at once, at most.
@@ -138,7 +139,6 @@ pub struct Book {
     pub begun: u64,
     /// When the last request was begun: what ends later says nothing of gaps.
     ended: Option<Instant>,
-    pace: (u64, Histogram<u64>),
 }
 
 fn histogram() -> Histogram<u64> {
@@ -161,8 +161,10 @@ impl Site {
             latencies: histogram(),
             releases: Vec::new(),
             seconds: BTreeMap::new(),
+            paces: BTreeMap::new(),
             longest_gap: (Duration::ZERO, None),
             last_success: None,
+            pace: (0, histogram()),
         }
     }
 
@@ -183,6 +185,17 @@ impl Site {
     #[must_use]
     pub fn seen(&self, release: &str) -> Option<Seen> {
         self.releases.iter().rev().find(|(name, _)| name == release).map(|(_, seen)| *seen)
+    }
+
+    /// Begins another second.
+    fn turn(&mut self, second: u64) {
+        let (before, pace) = (self.pace.0, &mut self.pace.1);
+        if !pace.is_empty() {
+            let of = |quantile| pace.value_at_quantile(quantile);
+            self.paces.insert(before, Pace { p50: of(0.5), p99: of(0.99), max: pace.max() });
+        }
+        pace.reset();
+        self.pace.0 = second;
     }
 
     fn see(&mut self, release: &str, now: Instant) -> usize {
@@ -206,12 +219,10 @@ impl Book {
             opened: Instant::now(),
             sites: sites.iter().map(|name| Site::new(name)).collect(),
             failures: Vec::new(),
-            paces: BTreeMap::new(),
             late: Duration::ZERO,
             under_way: 0,
             begun: 0,
             ended: None,
-            pace: (0, histogram()),
         }
     }
 
@@ -241,12 +252,12 @@ impl Book {
     pub fn succeed(&mut self, site: usize, success: Success, now: Instant) {
         let second = self.second(now);
         let latency = micros(success.latency);
-        if self.pace.0 != second {
-            self.turn(second);
+        let Some(site) = self.sites.get_mut(site) else { return };
+        if site.pace.0 != second {
+            site.turn(second);
         }
         // Within the bounds nothing is refused.
-        let _ = self.pace.1.record(latency);
-        let Some(site) = self.sites.get_mut(site) else { return };
+        let _ = site.pace.1.record(latency);
         let _ = site.latencies.record(latency);
         *site.ok.entry((success.kind, success.fresh)).or_default() += 1;
         site.parts += success.parts;
@@ -263,17 +274,6 @@ impl Book {
             site.seconds.entry(second).or_default().failed += 1;
         }
         self.failures.push(failure);
-    }
-
-    /// Begins another second.
-    fn turn(&mut self, second: u64) {
-        let (before, pace) = (self.pace.0, &mut self.pace.1);
-        if !pace.is_empty() {
-            let of = |quantile| pace.value_at_quantile(quantile);
-            self.paces.insert(before, Pace { p50: of(0.5), p99: of(0.99), max: pace.max() });
-        }
-        pace.reset();
-        self.pace.0 = second;
     }
 
     /// For how long requests were begun.
@@ -299,8 +299,10 @@ impl Book {
 
     /// Closes the book: no more requests end.
     pub fn close(&mut self) {
-        let after = self.pace.0 + 1;
-        self.turn(after);
+        for site in &mut self.sites {
+            let after = site.pace.0 + 1;
+            site.turn(after);
+        }
     }
 }
 
@@ -329,6 +331,6 @@ mod tests {
         assert_eq!(site.seen("1").unwrap().last, at(1530));
         assert_eq!(site.seconds[&0].by_release, BTreeMap::from([(0, 2), (1, 1)]));
         assert_eq!(site.seconds[&1].by_release, BTreeMap::from([(0, 1), (1, 1)]));
-        assert!((4990..5010).contains(&book.paces[&1].p99), "{:?}", book.paces);
+        assert!((4990..5010).contains(&site.paces[&1].p99), "{:?}", site.paces);
     }
 }

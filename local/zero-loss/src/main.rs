@@ -19,7 +19,7 @@ const USAGE: &str = "zero_loss run [OPTION=NUMBER]... [report=FILE]
     baselines=10     releases of each baseline, in the first round
     settle=8         settle_seconds of each service; a busy machine needs more
     minutes=110      no promotion is begun later
-    clicks=20        approvals and rejections that are timed
+    clicks=20        approvals, rejections and alarms that are timed, of each
 zero_loss load ADDRESS HOST RATE SECONDS   the load alone, on whatever answers as our servers do
 zero_loss server                           a server, as the variables RELEASE, INSTANCE_ID, BIND_ADDRESS and PORT say";
 
@@ -74,7 +74,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
             rounds = run::rounds(&settings, &terminal) => rounds?,
             _ = tokio::signal::ctrl_c() => return Err(Trouble::new("stopped")),
         };
-        let clicks: Clicks = clicks::measure(Options::new(), &settings.program, clicks).await?;
+        let clicks: Clicks = clicks::measure(Options::new, &settings.program, clicks).await?;
         Ok((rounds, clicks))
     })?;
     let Some(outcome) = Outcome::of(&settings, &rounds, &clicks) else {

@@ -275,11 +275,7 @@ impl<'a> Outcome<'a> {
     #[must_use]
     pub fn report(&self) -> Report {
         let mut parts = vec![Part::Table(self.comparison())];
-        if let Some(first) = self.rounds.first() {
-            parts.push(Part::Chart(pictures::shares(first)));
-            parts.push(Part::Chart(pictures::lost_by_second(first)));
-        }
-        parts.push(Part::Chart(pictures::latencies(self.rounds)));
+        parts.extend(self.rounds.first().map(pictures::of).unwrap_or_default().into_iter().map(Part::Chart));
         parts.extend(click_table(self.clicks).map(Part::Table));
         parts.extend([self.numbers(), self.kinds()].map(Part::Table));
         Report { title: self.title(), words: self.words(), parts }
@@ -329,39 +325,39 @@ pub fn click_table(clicks: &Clicks) -> Option<Table> {
     if clicks.approve.is_empty() {
         return None;
     }
-    let rows = [
-        ("Approve, until the first request reached the new release", &clicks.approve),
-        ("Reject, until the last request reached the bad release", &clicks.reject),
-    ];
-    let header = ["click", "p50 ms", "p99 ms", "switch p50 ms", "switch p99 ms", "round trips p50", "round trips p99"];
+    let kinds = [("Approve", &clicks.approve), ("Reject", &clicks.reject), ("alarm", &clicks.alarm)];
+    let header = kinds.iter().flat_map(|(name, _)| [format!("{name} p50"), format!("{name} p99")]);
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let row = |name: &str, value: &dyn Fn(&Click) -> f64| {
+        let of =
+            |clicks: &[Click], quantile| format!("{:.0}", at_quantile(clicks.iter().map(value).collect(), quantile));
+        let cells = kinds.iter().flat_map(|(_, clicks)| [of(clicks, 0.5), of(clicks, 0.99)]);
+        std::iter::once(name.to_owned()).chain(cells).collect()
+    };
     Some(Table {
         title: "From the click to the customers".to_owned(),
         note: format!(
-            "{} clicks each, functions warm, {} ms added to each AWS call, one load-balancer node. The switch is from the function's first AWS call to the answer of ModifyRule.",
+            "{} of each, functions warm, {} ms added to each AWS call, one load-balancer node. From the click, or the alarm's event, until the first request reached the new release, \
+             or the last one the bad release. The switch is from the function's first AWS call to the answer of ModifyRule; the simulator's part is when at least one of its calls was with the \
+             simulator, which AWS would answer itself.",
             clicks.approve.len(),
             CALL_TAKES.as_millis()
         ),
-        header: header.map(str::to_owned).to_vec(),
-        rows: rows.iter().map(|(name, clicks)| click_row(name, clicks)).collect(),
+        header: std::iter::once("ms".to_owned()).chain(header).collect(),
+        rows: vec![
+            row("until customers had it", &|click| ms(click.seen)),
+            row("the switch alone", &|click| ms(click.switch)),
+            row("the simulator's part of it", &|click| ms(click.simulator)),
+            row("the switch without the simulator", &|click| ms(click.switch.saturating_sub(click.simulator))),
+            row("its round trips", &|click| click.round_trips as f64),
+        ],
     })
 }
 
-fn click_row(name: &str, clicks: &[Click]) -> Vec<String> {
-    let of = |value: fn(&Click) -> f64, quantile: f64| {
-        let mut values: Vec<f64> = clicks.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        let rank = (values.len() as f64 * quantile).ceil().max(1.0) as usize;
-        values.get(rank - 1).copied().unwrap_or_default()
-    };
-    let ms = |value: fn(&Click) -> f64, quantile| format!("{:.0}", of(value, quantile));
-    let seen: fn(&Click) -> f64 = |click| click.seen.as_secs_f64() * 1000.0;
-    let switch: fn(&Click) -> f64 = |click| click.switch.as_secs_f64() * 1000.0;
-    let trips: fn(&Click) -> f64 = |click| click.round_trips as f64;
-    let mut row = vec![name.to_owned()];
-    for value in [seen, switch, trips] {
-        row.extend([ms(value, 0.5), ms(value, 0.99)]);
-    }
-    row
+fn at_quantile(mut values: Vec<f64>, quantile: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (values.len() as f64 * quantile).ceil().max(1.0) as usize;
+    values.get(rank - 1).copied().unwrap_or_default()
 }
 
 pub(crate) fn millis(micros: u64) -> f64 {
