@@ -7,12 +7,21 @@ import json
 import pathlib
 import sys
 
-from . import hostile, judge, report
-from .template import Template
+from . import hostile, judge, outsiders, report
+from .template import ACCOUNT, REGION, Template
 
 ROOT = pathlib.Path(__file__).parent.parent
-# What the end-to-end tests deploy with.
-PARAMETERS = {"CheckFunctionArns": "arn:aws:lambda:us-east-1:123456789012:function:smoke*"}
+TEMPLATE = ROOT / "template.yaml"
+KEYS = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/"
+# All that adds to the roles. The end-to-end tests' checks are these functions.
+GIVEN = {
+    "CheckFunctionArns": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:smoke*",
+    "CheckSubnetIds": "subnet-0a",
+    "CheckSecurityGroupIds": "sg-01",
+    "ParameterKeyArns": f"{KEYS}parameters",
+    "VolumeKeyArns": f"{KEYS}volumes",
+    "Tracing": "Active",
+}
 
 # Calls that use all that the roles allow, for the tests of this folder.
 SAMPLE = pathlib.Path(__file__).parent / "tests" / "calls.jsonl"
@@ -23,28 +32,43 @@ def main(folder, write=False):
     if not calls:
         print(f"No calls were written into {folder}: run the end-to-end tests with POINTSMAN_JOURNAL={folder}", file=sys.stderr)
         return 1
-    template = Template(ROOT / "template.yaml", PARAMETERS)
+    template = Template(TEMPLATE)
     judged = judge_all(template, calls)
-    judged.faults += report.docs(ROOT / "docs" / "security.md", Template(ROOT / "template.yaml"), hostile.CASES, write)
+    judged.faults += report.docs(ROOT / "docs" / "security.md", template, hostile.CASES, write)
     if write:
-        SAMPLE.write_text("".join(json.dumps(call) + "\n" for call in judge.sample(template, calls)))
-    print(report.summary(judged, hostile.CASES))
+        SAMPLE.write_text("".join(json.dumps(call) + "\n" for call in judge.sample(template.with_parameters(GIVEN), calls)))
+    print(report.summary(judged, hostile.CASES, outsiders.CASES))
     for fault in judged.faults:
         print(f"  {fault}", file=sys.stderr)
     return 1 if judged.faults else 0
 
 
 def judge_all(template, calls):
-    """All questions about a template's roles."""
+    """All questions: about the roles as they are by default, with all that parameters add, and as narrow as they can be."""
     judged = judge.Judged()
-    roles = judge.roles_of(template)
-    judge.understood(roles, judged)
     judge.callers(template, judged)
-    judge.sizes(template, judged)
+    judge.waited_for(template, judged)
+    outsiders.judge(template, judged)
+    given = template.with_parameters(GIVEN)
+    roles = judge.roles_of(given)
     judge.allowed(roles, calls, judged)
-    judge.by_lambda(template, roles, judged)
+    judge.by_aws(given, roles, judged)
     judge.needed(roles, judged)
     judge.denied(template, hostile.CASES, judged)
+    narrow = given.with_parameters(judge.narrowed(calls))
+    for one in (template, given, narrow):
+        judge.understood(judge.roles_of(one), judged)
+    for one in (template, given):
+        judge.sizes(one, judged)
+    # Of these two only what they deny: what the functions use is known by now.
+    checks = ("lambda", "Invoke")
+    without_checks = [call for call in calls if (call["service"], call["action"]) != checks]
+    for title, one, some in (("by default", template, without_checks), ("with all narrowed", narrow, calls)):
+        other = judge.Judged()
+        judge.allowed(judge.roles_of(one), some, other)
+        judge.by_aws(one, judge.roles_of(one), other)
+        judged.faults += [f"{title}: {fault}" for fault in other.faults]
+    judged.faults = list(dict.fromkeys(judged.faults))
     return judged
 
 

@@ -132,15 +132,36 @@ def terminate_instances(action, call):
 def associate_address(action, call):
     named = [call.get(name) for name in ("InstanceId", "AllocationId", "NetworkInterfaceId") if call.get(name)]
     requests = [Request(action, call.arn("ec2", f"{ec2_type(one)}/{one}"), call.has(one)) for one in named]
-    if call.get("InstanceId"):
+    if server := call.get("InstanceId"):
         # Whether AWS asks about the interface too where an instance is named is not written anywhere: so it has to be allowed.
-        requests.append(Request(action, call.arn("ec2", "network-interface/eni-of-the-instance")))
+        # A launch gives the interface the tags that it gives the server.
+        requests.append(Request(action, call.arn("ec2", "network-interface/eni-of-the-server"), call.has(server)))
     return requests
+
+
+# What AWS asks for beside a call, by "Elastic Load Balancing API permissions" of its user guide. The reference does not list them.
+BESIDE = {
+    "elasticloadbalancing:CreateTargetGroup": ("ec2:DescribeInternetGateways", "ec2:DescribeVpcs"),
+    "elasticloadbalancing:RegisterTargets": (
+        "ec2:DescribeInstances",
+        "ec2:DescribeInternetGateways",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
+    ),
+}
+
+
+def beside(action):
+    return [Request(one, "*") for one in BESIDE[action]]
 
 
 def create_target_group(action, call):
     group = call.arn("elasticloadbalancing", f"targetgroup/{call.get('Name')}/0123456789abcdef")
-    return made_with_tags(action, group, {}, call, group)
+    return made_with_tags(action, group, {}, call, group) + beside(action)
+
+
+def register_targets(action, call):
+    return one_of_elb("TargetGroupArn")(action, call) + beside(action)
 
 
 def create_rule(action, call):
@@ -241,7 +262,7 @@ MAKERS = {
     "elasticloadbalancing:ModifyListener": one_of_elb("ListenerArn"),
     "elasticloadbalancing:ModifyRule": one_of_elb("RuleArn"),
     "elasticloadbalancing:ModifyTargetGroupAttributes": one_of_elb("TargetGroupArn"),
-    "elasticloadbalancing:RegisterTargets": one_of_elb("TargetGroupArn"),
+    "elasticloadbalancing:RegisterTargets": register_targets,
     "elasticloadbalancing:SetRulePriorities": set_rule_priorities,
     "events:PutEvents": put_events,
     "lambda:InvokeFunction": invoke_function,

@@ -10,7 +10,8 @@ from functools import cache
 from . import reference
 from .template import many
 
-KNOWN_EVERYWHERE = ("lambda:sourcefunctionarn",)
+# The reference lists these with no action.
+KNOWN_EVERYWHERE = ("lambda:sourcefunctionarn", "aws:sourceaccount")
 
 
 class NotUnderstood(Exception):
@@ -70,7 +71,8 @@ def fits(statement, request):
     """Whether a statement is about a request."""
     if not any(matches(pattern, request.action, ignore_case=True) for pattern in statement.actions):
         return False
-    if not any(matches(pattern, request.resource) for pattern in statement.resources):
+    about = any(matches(pattern, request.resource) for pattern in statement.resources or statement.not_resources)
+    if about == bool(statement.not_resources):
         return False
     return all(
         holds(operator, key, many(values), request.context.get(key.lower()))
@@ -110,14 +112,9 @@ def holds(operator, key, wanted, values):
     wanted = [str(one).lower() if isinstance(one, bool) else str(one) for one in wanted]
     if operator == "Null":
         return (values is None) == (wanted == ["true"])
-    quantifier, _, name = operator.rpartition(":")
-    if name.endswith("IfExists"):
-        if values is None:
-            return True
-        name = name.removesuffix("IfExists")
-    if name not in COMPARE or quantifier not in ("", "ForAllValues", "ForAnyValue"):
-        raise NotUnderstood(f"the condition operator {operator} is not understood here")
-    compare, negated = COMPARE[name]
+    quantifier, compare, negated = read(operator)
+    if operator.endswith("IfExists") and values is None:
+        return True
 
     def one(value):
         return any(compare(pattern, value) for pattern in wanted) != negated
@@ -131,3 +128,23 @@ def holds(operator, key, wanted, values):
     if len(values) != 1:
         raise NotUnderstood(f"{key} has {len(values)} values: {operator} needs ForAllValues or ForAnyValue before it")
     return one(values[0])
+
+
+def read(operator):
+    """A condition's operator: its quantifier, how it compares one value, and whether it asks for the contrary."""
+    quantifier, _, name = operator.rpartition(":")
+    name = name.removesuffix("IfExists")
+    if name not in COMPARE or quantifier not in ("", "ForAllValues", "ForAnyValue"):
+        raise NotUnderstood(f"the condition operator {operator} is not understood here")
+    return quantifier, *COMPARE[name]
+
+
+def named(statement):
+    """The values that a statement's conditions name, each with how and with what it is compared."""
+    for operator, pairs in statement.conditions.items():
+        if operator == "Null":
+            continue
+        _, compare, negated = read(operator)
+        for key, values in pairs.items():
+            for value in [] if negated else many(values):
+                yield key, str(value), compare

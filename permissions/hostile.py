@@ -59,10 +59,13 @@ def tagged(prefix, tags):
     return {f"{prefix}.{n}.{part}": text for n, pair in pairs for part, text in zip(("Key", "Value"), pair)}
 
 
-def launch(tags=RELEASE, tokens="required", role=ROLE, image="ami-0123"):
+MADE = ("instance", "volume", "network-interface")
+
+
+def launch(tags=RELEASE, tokens="required", role=ROLE, image="ami-0123", tagged_kinds=MADE):
     parameters = {"ImageId": image, "InstanceType": "t3.small", "SubnetId": "subnet-0a", "SecurityGroupId.1": "sg-01"}
     parameters |= {"MetadataOptions.HttpTokens": tokens, "BlockDeviceMapping.1.Ebs.Encrypted": "true"}
-    for number, kind in enumerate(("instance", "volume"), 1):
+    for number, kind in enumerate(tagged_kinds, 1):
         if tags:
             parameters[f"TagSpecification.{number}.ResourceType"] = kind
             parameters |= tagged(f"TagSpecification.{number}.Tag", tags)
@@ -125,8 +128,12 @@ def parameter(name):
     return call("ssm", "GetParameter", {"Name": name})
 
 
-def address(tags):
-    return call("ec2", "AssociateAddress", {"InstanceId": SERVER, "AllocationId": "eipalloc-01"}, {SERVER: tags})
+def address(tags, name="InstanceId", to=SERVER):
+    return call("ec2", "AssociateAddress", {name: to, "AllocationId": "eipalloc-01"}, {to: tags})
+
+
+def address_of_interface(tags):
+    return address(tags, "NetworkInterfaceId", "eni-01")
 
 
 def only(action, resource="*", **context):
@@ -140,7 +147,7 @@ NARROW = {
     "InstanceRoles": "servers/mobile-web",
     "NotifyTopicArns": arn("sns", "pointsman-mobile"),
 }
-CHECKS = {"CheckFunctionArns": arn("lambda", "function:*")}
+CHECKS = {"CheckFunctionArns": arn("lambda", "function:pointsman-*")}
 SUBNETS = {"CheckSubnetIds": "subnet-0a", "CheckSecurityGroupIds": "sg-01"}
 NOT_LAUNCHING = ("register", "promote", "teardown")
 
@@ -150,6 +157,11 @@ CASES = [
     Case("terminate our servers", terminate(OURS), ("register", "promote")),
     Case("launch servers", launch(), NOT_LAUNCHING, control=("provision", launch())),
     Case("launch a server without our tags", launch(tags={}), control=("provision", launch())),
+    Case(
+        "launch a server whose network interface is without our tags",
+        launch(tagged_kinds=MADE[:2]),
+        control=("provision", launch()),
+    ),
     Case("launch a server whose metadata anybody on it can read (IMDSv1)", launch(tokens="optional"), control=("provision", launch())),
     Case(
         "give a server another role than servers'",
@@ -174,12 +186,23 @@ CASES = [
     Case("write a tag on our server that is none of ours", tag_server(OURS, {"cost-center": "0"})),
     Case("take our tags off a server", only("ec2:DeleteTags", arn("ec2", f"instance/{SERVER}"), **{"aws:ResourceTag/pointsman:service": "mobile-web"})),
     Case("give an elastic IP to a foreign server", address({}), control=("provision", address(OURS))),
+    Case(
+        "give an elastic IP to the network interface of a foreign server",
+        address_of_interface({}),
+        control=("provision", address_of_interface(OURS)),
+    ),
     Case("take an elastic IP away", only("ec2:DisassociateAddress", arn("ec2", "elastic-ip/eipalloc-01"))),
     Case("stop a server of ours", only("ec2:StopInstances", arn("ec2", f"instance/{SERVER}"), **{"aws:ResourceTag/pointsman:service": "mobile-web"})),
     Case("change a server's user data", only("ec2:ModifyInstanceAttribute", arn("ec2", f"instance/{SERVER}"))),
     Case("open a security group", only("ec2:AuthorizeSecurityGroupIngress", arn("ec2", "security-group/sg-01"))),
     # Rules.
     Case("point another's rule somewhere", on_rule("ModifyRule", {}), control=("promote", on_rule("ModifyRule", PRODUCT))),
+    Case(
+        "point QA's rule somewhere",
+        on_rule("ModifyRule", PRE_PRODUCT),
+        ("provision", "promote", "teardown"),
+        control=("register", on_rule("ModifyRule", PRE_PRODUCT)),
+    ),
     Case("delete another's rule", on_rule("DeleteRule", {}), control=("promote", on_rule("DeleteRule", PRE_PRODUCT))),
     Case(
         "delete the customers' rule",
@@ -204,6 +227,24 @@ CASES = [
         control=("promote", move_rule(RULE)),
         parameters=NARROW,
     ),
+    Case(
+        "point a rule of ours on a listener that ListenerArns does not name",
+        on_rule("ModifyRule", PRODUCT, OTHER_RULE),
+        control=("promote", on_rule("ModifyRule", PRODUCT)),
+        parameters=NARROW,
+    ),
+    Case(
+        "delete a rule of ours on a listener that ListenerArns does not name",
+        on_rule("DeleteRule", PRE_PRODUCT, OTHER_RULE),
+        control=("promote", on_rule("DeleteRule", PRE_PRODUCT)),
+        parameters=NARROW,
+    ),
+    Case(
+        "tag a rule of ours on a listener that ListenerArns does not name",
+        tag_elb(OTHER_RULE, PRODUCT, {"pointsman:since": "0"}),
+        control=("promote", tag_elb(RULE, PRODUCT, {"pointsman:since": "0"})),
+        parameters=NARROW,
+    ),
     Case("change a listener", elb("ModifyListener", {"ListenerArn": LISTENER})),
     Case("delete a load balancer", only("elasticloadbalancing:DeleteLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/web/0123456789abcdef"))),
     # Target groups.
@@ -219,7 +260,7 @@ CASES = [
     Case("change a zone that HostedZoneArns does not name", record(zone="ZBANK"), control=("promote", record()), parameters=NARROW),
     Case("delete a zone", only("route53:DeleteHostedZone", f"arn:aws:route53:::hostedzone/{ZONE}")),
     # Others.
-    Case("call one of the four functions", invoke("pointsman-promote"), control=("promote", invoke("smoke")), parameters=CHECKS),
+    Case("call one of the four functions", invoke("pointsman-promote"), control=("promote", invoke("pointsman-smoke")), parameters=CHECKS),
     Case("call another function", invoke("bank"), parameters={"CheckFunctionArns": arn("lambda", "function:smoke*")}),
     Case("change a function's code", only("lambda:UpdateFunctionCode", arn("lambda", "function:pointsman-promote"))),
     Case("publish to a foreign topic", publish("bank"), control=("promote", publish("pointsman-mobile"))),

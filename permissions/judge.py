@@ -6,24 +6,16 @@ from dataclasses import dataclass, field
 
 from . import reference
 from .calls import PREFIX, requests_of
-from .decide import Request, decide, matches
+from .template import ACCOUNT, REGION
+from .decide import Request, decide, matches, named
 
 # IAM's limits, in characters without white space.
 INLINE_MAX = 10_240
 MANAGED_MAX = 6_144
 
-# What a role allows and no recorded call uses: the statement's Sid, its action (and resource), and why it stays all the same.
-UNUSED = {
-    ("TracesToXRay", "*"): "Lambda itself, where tracing is on",
-}
-
 # `Resource: "*"` although AWS knows a resource, and why.
 EVERYTHING = {
     "cloudwatch:DescribeAlarms": "AWS tells composite alarms only to who may describe all",
-    "ec2:CreateNetworkInterface": "Lambda's own, which docs of Lambda's ask for; denied to the functions' code",
-    "ec2:DeleteNetworkInterface": "as above",
-    "ec2:AssignPrivateIpAddresses": "as above",
-    "ec2:UnassignPrivateIpAddresses": "as above",
 }
 
 
@@ -75,6 +67,19 @@ def callers(template, judged):
                 judged.faults.append(f"{logical_id} is called by {event}, which is {source['Type']}")
 
 
+def waited_for(template, judged):
+    """A function waits for its role, and for what the role names: not for a policy that names the role.
+
+    Lambda looks at some rights when a function is made or changed, and CloudFormation makes what does not wait side by side.
+    """
+    roles = set(template.functions().values())
+    for logical_id, resource in template.resources.items():
+        properties = resource.get("Properties", {})
+        of = properties.get("Roles", []) + [properties.get("RoleName", {})]
+        if resource["Type"].startswith("AWS::IAM::") and roles & {str(one.get("Ref")) for one in of if isinstance(one, dict)}:
+            judged.faults.append(f"{logical_id} names a function's role, so that the function does not wait for it. Let the role name it")
+
+
 def allowed(roles, calls, judged):
     """Every call that a function made is allowed to it."""
     denied = {}
@@ -97,29 +102,79 @@ def note_use(judged, function, request, decision):
         for resource in statement.resources:
             if matches(resource, request.resource):
                 judged.used[function].add((statement.sid, request.action, resource))
+        for key, value, compare in named(statement):
+            if any(compare(value, told) for told in request.context.get(key.lower(), [])):
+                judged.used[function].add((statement.sid, key, value))
 
 
-def by_lambda(template, roles, judged):
-    """What Lambda itself does with a function's role."""
-    for function, role in template.functions().items():
-        group = template.attribute(f"{function.capitalize()}Logs", "Arn").removesuffix(":*")
-        stream = f"{group}:log-stream:2026/11/21/[$LATEST]0"
-        dead_letters = template.attribute("DeadLetters", "Arn")
-        wanted = [
-            Request("logs:CreateLogStream", stream),
-            Request("logs:PutLogEvents", stream),
-            Request("sqs:SendMessage", dead_letters),
-        ]
-        for request in wanted:
+def by_aws(template, roles, judged):
+    """What AWS itself does with a function's role is allowed."""
+    for function in roles:
+        for request in asked_by_aws(template, function):
             decision = decide(roles[function], request)
             if decision.allowed:
                 note_use(judged, function, request, decision)
             else:
-                judged.faults.append(f"Lambda is denied {request} with the role of {function}")
+                judged.faults.append(f"AWS is denied {request} with the role of {function}")
+
+
+def asked_by_aws(template, function):
+    """What AWS itself asks for with a function's role."""
+    group = template.attribute(f"{function.capitalize()}Logs", "Arn").removesuffix(":*")
+    stream = f"{group}:log-stream:2026/11/21/[$LATEST]0"
+    yield Request("logs:CreateLogStream", stream)
+    yield Request("logs:PutLogEvents", stream)
+    yield Request("sqs:SendMessage", template.attribute("DeadLetters", "Arn"))
+    if template.condition("HasTracing"):
+        yield Request("xray:PutTraceSegments", "*")
+        yield Request("xray:PutTelemetryRecords", "*")
+    # Lambda's developer guide, on the execution role of functions in a VPC.
+    if template.condition("HasCheckSubnets") and function in ("register", "promote"):
+        yield Request("ec2:DescribeNetworkInterfaces", "*")
+        yield Request("ec2:DescribeSubnets", "*")
+        made = f"arn:aws:ec2:{REGION}:{ACCOUNT}:network-interface/eni-01"
+        for action in ("Create", "Delete"):
+            yield Request(f"ec2:{action}NetworkInterface", made)
+        for action in ("Assign", "Unassign"):
+            yield Request(f"ec2:{action}PrivateIpAddresses", made)
+        for owner in (ACCOUNT, "210987654321"):
+            yield Request("ec2:CreateNetworkInterface", f"arn:aws:ec2:{REGION}:{owner}:subnet/subnet-0a")
+            yield Request("ec2:CreateNetworkInterface", f"arn:aws:ec2:{REGION}:{owner}:security-group/sg-01")
+    # Systems Manager's user guide, on SecureString parameters.
+    if template.condition("HasParameterKeys"):
+        for key in template.reference("ParameterKeyArns"):
+            yield Request("kms:Decrypt", key, {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"})
+    # EC2's user guide, on EBS encryption.
+    if template.condition("HasVolumeKeys") and function == "provision":
+        via = {"kms:ViaService": f"ec2.{REGION}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
+        for key in template.reference("VolumeKeyArns"):
+            for action in ("CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"):
+                yield Request(f"kms:{action}", key, via)
+
+
+def narrowed(calls):
+    """The narrowest parameters with which all of these calls are allowed."""
+    found = defaultdict(set)
+    for call in calls:
+        for request in requests_of(call):
+            action, resource = request.action, request.resource
+            if action == "elasticloadbalancing:CreateRule":
+                found["ListenerArns"].add(resource)
+            elif ":listener-rule/" in resource:
+                found["ListenerArns"].add(resource.replace(":listener-rule/", ":listener/").rpartition("/")[0])
+            elif action.startswith("route53:"):
+                found["HostedZoneArns"].add(resource)
+            elif action == "sns:Publish":
+                found["NotifyTopicArns"].add(resource)
+            elif action == "lambda:InvokeFunction":
+                found["CheckFunctionArns"].add(resource)
+            elif action == "iam:PassRole":
+                found["InstanceRoles"].add(resource.split(":role/", 1)[1])
+    return {name: ",".join(sorted(values)) for name, values in found.items()}
 
 
 def needed(roles, judged):
-    """Every action on every resource that a statement allows was used by some call."""
+    """Every action on every resource that a statement allows was used by some call, and every value that its conditions name."""
     for function, statements in roles.items():
         for statement in statements:
             if statement.effect != "Allow":
@@ -132,17 +187,14 @@ def needed(roles, judged):
                         continue
                     if reference.resource_types(action) and resource != "*" and not reference.type_of(action, resource):
                         continue  # The statement's other action is meant; `understood` looks at those that fit none.
-                    if reason(statement.sid, action, resource) is None:
-                        judged.faults.append(
-                            f"{function} may {action} on {resource} ({statement.policy}, {statement.sid}), and no call used it"
-                        )
-
-
-def reason(sid, action, resource):
-    for (known, what), why in UNUSED.items():
-        if known == sid and what in ("*", action, resource):
-            return why
-    return None
+                    judged.faults.append(
+                        f"{function} may {action} on {resource} ({statement.policy}, {statement.sid}), and no call used it"
+                    )
+            for key, value, _ in named(statement):
+                if (statement.sid, key, value) not in judged.used[function]:
+                    judged.faults.append(
+                        f"{function} may where {key} is {value} ({statement.policy}, {statement.sid}), and no call used it"
+                    )
 
 
 def understood(roles, judged):
@@ -150,13 +202,14 @@ def understood(roles, judged):
     for function, statements in roles.items():
         for statement in statements:
             where = f"{statement.policy}, {statement.sid}"
-            fitting = {resource: False for resource in statement.resources}
+            about = statement.resources or statement.not_resources
+            fitting = {resource: False for resource in about}
             for action in statement.actions:
                 if "*" in action or "?" in action:
                     judged.faults.append(f"{where}: {action} stands for more than one action. Name each")
                     continue
                 types = reference.resource_types(action)
-                for resource in statement.resources:
+                for resource in about:
                     kind = reference.type_of(action, resource) if types and resource != "*" else ""
                     if resource == "*":
                         fitting[resource] = True
@@ -174,9 +227,11 @@ def understood(roles, judged):
 
 def conditions(statement, action, kind, where, judged):
     for operator, pairs in statement.conditions.items():
-        for key in pairs:
+        for key, values in pairs.items():
             if key.lower() == "lambda:sourcefunctionarn":
                 continue
+            if statement.effect == "Deny" and operator == "Null" and values == "true":
+                continue  # It holds where AWS never tells the key, as it is meant.
             if reference.has_several(action, key) and operator != "Null" and ":" not in operator:
                 judged.faults.append(f"{where}: {key} has several values: {operator} needs ForAllValues or ForAnyValue before it")
             if not reference.knows_key(action, kind, key):
@@ -185,8 +240,10 @@ def conditions(statement, action, kind, where, judged):
 
 def denied(template, cases, judged):
     """Every hostile call is denied to every function that it is tried as, and its control is allowed."""
+    known = {}
     for case in cases:
-        roles = roles_of(template.with_parameters(case.parameters))
+        given = json.dumps(case.parameters)
+        roles = known.get(given) or known.setdefault(given, roles_of(template.with_parameters(case.parameters)))
         for function in case.functions:
             requests = asked_by(case.call)
             judged.requests += len(requests)

@@ -8,13 +8,14 @@ BEGIN, END = "<!-- {}: written by `make permissions WRITE=--write` -->", "<!-- e
 NOT_WRITTEN = "docs/security.md does not say what is so any more: run `make permissions WRITE=--write`, and look at what changed"
 
 
-def summary(judged, cases):
+def summary(judged, cases, outsiders):
     """One line."""
     calls = sum(judged.calls.values())
     tried = sum(len(case.functions) for case in cases)
     end = "all as it should be" if not judged.faults else f"{len(judged.faults)} faults:"
     return (
-        f"{calls} different calls of the functions, {judged.requests} decisions; {len(cases)} hostile calls, tried {tried} times: {end}"
+        f"{calls} different calls of the functions, {judged.requests} decisions; {len(cases)} hostile calls, tried {tried} times; "
+        f"{len(outsiders)} tries of others at the topics and the key: {end}"
     )
 
 
@@ -61,7 +62,9 @@ def table(title, statements, template):
     rows = [f"**{title}**", "", "| may | on | where |", "| --- | --- | --- |"]
     for statement in statements.values():
         actions = ", ".join(f"`{action}`" for action in statement.actions)
-        resources = ", ".join(f"`{short(resource)}`" if resource != "*" else "anything" for resource in statement.resources)
+        about = statement.resources or statement.not_resources
+        resources = ", ".join(f"`{short(resource)}`" if resource != "*" else "anything" for resource in about)
+        resources = f"anything but {resources}" if statement.not_resources else resources
         deny = "never: " if statement.effect == "Deny" else ""
         rows.append(f"| {deny}{actions} | {resources} | {'; '.join(words(statement.conditions))} |")
     return "\n".join(rows)
@@ -80,7 +83,7 @@ def words(conditions):
             name = re.sub(r"^aws:(RequestTag|ResourceTag)/", "", key)
             of = "the call's tag" if "RequestTag" in key else "its tag" if "ResourceTag" in key else ""
             subject = f"{of} `{name}`".strip()
-            values = [str(value) for value in many(values)]
+            values = list(dict.fromkeys(str(value) for value in many(values)))
             listed = " or ".join(f"`{value}`" for value in values)
             if operator == "Null" and of:
                 phrases.append(f"{subject} {'is there' if values == ['false'] else 'is not among them'}")

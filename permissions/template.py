@@ -17,6 +17,8 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 NO_VALUE = object()
+# The properties that are a resource's own policy.
+OWN_POLICIES = ("PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument")
 # What makes the name of a resource, and the ARN that CloudFormation gives for it.
 NAMED = {
     "AWS::DynamoDB::Table": ("TableName", "dynamodb", "table/"),
@@ -46,6 +48,10 @@ class Statement:
     actions: tuple
     resources: tuple
     conditions: dict = field(hash=False)
+    # What a denial spares, in place of what it is about.
+    not_resources: tuple = ()
+    # In a resource's own policy: whom it is about, as (kind, name).
+    principals: tuple = ()
 
 
 class Template:
@@ -64,6 +70,11 @@ class Template:
         unknown = set(self.parameters) - set(self.body["Parameters"])
         if unknown:
             raise TemplateError(f"the template has no parameter {', '.join(sorted(unknown))}")
+        for name, value in self.parameters.items():
+            pattern = self.body["Parameters"][name].get("AllowedPattern", ".*")
+            for one in many(self.reference(name)):
+                if not re.fullmatch(pattern, one):
+                    raise TemplateError(f"the parameter {name} takes no {one}: {pattern}")
 
     def with_parameters(self, parameters):
         """The same template with other values for some parameters."""
@@ -85,7 +96,7 @@ class Template:
         return found
 
     def statements(self, role):
-        """The statements of a role: of its inline policies, of managed ones, and of policies that are attached to it."""
+        """The statements of a role: of its inline policies, and of the managed ones that it names."""
         properties = self.resources[role]["Properties"]
         found = []
         for policy in self.resolve_list(properties.get("Policies", []), keep=True):
@@ -95,16 +106,19 @@ class Template:
             if name not in self.resources:
                 raise TemplateError(f"{role} has the policy {attached}, which is not in the template: nobody here can read it")
             found += self._statements(name, self.resources[name]["Properties"]["PolicyDocument"])
-        for logical_id, resource in self.resources.items():
-            if resource["Type"] != "AWS::IAM::Policy" or not self.exists(resource):
-                continue
-            if {"Ref": role} in [dict(one) for one in resource["Properties"].get("Roles", [])]:
-                found += self._statements(logical_id, resource["Properties"]["PolicyDocument"])
         return found
+
+    def own_statements(self, logical_id):
+        """The statements of a resource's own policy: who may use it."""
+        properties = self.resources[logical_id]["Properties"]
+        (document,) = [properties[name] for name in OWN_POLICIES if name in properties]
+        return list(self._statements(logical_id, document))
 
     def _statements(self, policy, document):
         for statement in self.resolve_list(document["Statement"], keep=True):
-            strange = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
+            strange = set(statement) - {"Sid", "Effect", "Action", "Resource", "NotResource", "Condition", "Principal"}
+            if statement["Effect"] != "Deny":
+                strange |= {"NotResource"} & set(statement)
             if strange:
                 raise TemplateError(f"{policy}: {', '.join(sorted(strange))} is not understood here")
             yield Statement(
@@ -112,8 +126,10 @@ class Template:
                 sid=statement.get("Sid", "without a Sid"),
                 effect=statement["Effect"],
                 actions=tuple(many(self.resolve(statement["Action"]))),
-                resources=tuple(many(self.resolve(statement["Resource"]))),
+                resources=tuple(many(self.resolve(statement.get("Resource", [])))),
                 conditions=self.resolve(statement.get("Condition", {})),
+                not_resources=tuple(many(self.resolve(statement.get("NotResource", [])))),
+                principals=tuple(principals(self.resolve(statement.get("Principal", {})))),
             )
 
     def exists(self, resource):
@@ -226,6 +242,12 @@ class Template:
             return found
 
         return re.sub(r"\$\{([^}]+)\}", value, text)
+
+
+def principals(written):
+    """The principals of a statement, as (kind, name)."""
+    kinds = written if isinstance(written, dict) else {"AWS": written}
+    return [(kind, name) for kind, names in kinds.items() for name in many(names)]
 
 
 def many(value):

@@ -12,14 +12,16 @@ PATH = permissions.ROOT / "template.yaml"
 
 
 def faults(edit=None, calls=CALLS):
-    return permissions.judge_all(Template(PATH, permissions.PARAMETERS, edit), calls).faults
+    return permissions.judge_all(Template(PATH, edit=edit), calls).faults
 
 
 def statement(body, resource, sid):
     properties = body["Resources"][resource]["Properties"]
-    documents = [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
+    documents = [properties[name] for name in ("PolicyDocument", "KeyPolicy") if name in properties]
     documents += [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-    (found,) = [one for document in documents for one in document["Statement"] if one.get("Sid") == sid]
+    statements = [one for document in documents for one in document["Statement"]]
+    statements = [one["Fn::If"][1] if "Fn::If" in one else one for one in statements]
+    (found,) = [one for one in statements if one.get("Sid") == sid]
     return found
 
 
@@ -47,7 +49,7 @@ class Judge(unittest.TestCase):
 
     def test_a_condition_that_no_call_meets(self):
         def edit(body):
-            statement(body, "CommonPolicy", "PointOurRules")["Condition"]["StringEquals"] = {"aws:ResourceTag/team": "bank"}
+            statement(body, "CommonPolicy", "PointProductRules")["Condition"]["StringEquals"] = {"aws:ResourceTag/team": "bank"}
 
         self.has_fault(edit, "promote is denied elasticloadbalancing:ModifyRule")
 
@@ -63,6 +65,32 @@ class Judge(unittest.TestCase):
             statement(body, "ProvisionRole", "GiveServersTheirRole")["Resource"] = "arn:aws:iam::123456789012:role/servers/bank"
 
         self.has_fault(edit, "provision is denied iam:PassRole")
+
+    def test_what_aws_asks_for_beside_a_call(self):
+        def edit(body):
+            statement(body, "RegisterRole", "LookAtNetworks")["Action"].remove("ec2:DescribeVpcs")
+
+        self.has_fault(edit, "register is denied ec2:DescribeVpcs")
+
+    def test_what_lambda_itself_does(self):
+        def edit(body):
+            statement(body, "CheckSubnetsRights", "StandInSubnets")["Action"].remove("ec2:CreateNetworkInterface")
+
+        self.has_fault(edit, "AWS is denied ec2:CreateNetworkInterface", "with the role of promote")
+
+    def test_narrow_parameters_that_deny_what_they_name(self):
+        def edit(body):
+            statement(body, "ListenersRights", "OnlyTheseListeners")["NotResource"] = {"Ref": "ListenerArns"}
+
+        self.has_fault(edit, "with all narrowed: promote is denied elasticloadbalancing:ModifyRule", "OnlyTheseListeners denies it")
+
+    def test_a_right_that_a_function_does_not_wait_for(self):
+        def edit(body):
+            policy = body["Resources"]["TracingRights"]
+            policy["Type"] = "AWS::IAM::Policy"
+            policy["Properties"]["Roles"] = [{"Ref": "PromoteRole"}]
+
+        self.has_fault(edit, "TracingRights names a function's role")
 
     # Too wide.
 
@@ -94,6 +122,27 @@ class Judge(unittest.TestCase):
 
         self.has_fault(edit, "promote is allowed to hand a server of ours to another service")
 
+    def test_a_value_of_a_condition_that_no_call_uses(self):
+        def edit(body):
+            statement(body, "TeardownRole", "DeleteProductRules")["Condition"]["StringEquals"] = {
+                "aws:ResourceTag/pointsman:rule": ["product", "spare"]
+            }
+
+        self.has_fault(edit, "teardown may where aws:ResourceTag/pointsman:rule is spare", "no call used it")
+
+    def test_an_interface_of_anybody(self):
+        def edit(body):
+            found = statement(body, "ProvisionRole", "GiveAddresses")
+            found["Resource"] = [found["Resource"], "arn:aws:ec2:us-east-1:123456789012:network-interface/*"]
+
+        self.has_fault(edit, "provision is allowed to give an elastic IP to the network interface of a foreign server")
+
+    def test_rules_of_listeners_that_are_not_named(self):
+        def edit(body):
+            statement(body, "ListenersRights", "OnlyTheseListeners")["Action"].remove("elasticloadbalancing:DeleteRule")
+
+        self.has_fault(edit, "promote is allowed to delete a rule of ours on a listener that ListenerArns does not name")
+
     def test_everything_where_aws_knows_a_resource(self):
         def edit(body):
             statement(body, "CommonPolicy", "HoldTheLease")["Resource"] = "*"
@@ -113,6 +162,42 @@ class Judge(unittest.TestCase):
 
         self.has_fault(edit, "PromoteFunction has a URL")
         self.has_fault(edit, "Open lets somebody call a function")
+
+    # Others.
+
+    def test_an_alarm_that_may_not_tell(self):
+        def edit(body):
+            statement(body, "NotifyTopicPolicy", "TellByAlarms")["Principal"] = {"Service": "cloudfront.amazonaws.com"}
+
+        self.has_fault(edit, "an alarm of the account tells: denied by NotifyTopicPolicy")
+
+    def test_a_topic_that_is_open_to_all(self):
+        def edit(body):
+            statement(body, "NotifyTopicPolicy", "TellByAlarms").update({"Principal": "*", "Condition": {}})
+
+        self.has_fault(edit, "another account tells: allowed by NotifyTopicPolicy")
+
+    def test_a_key_that_anybody_may_use(self):
+        def edit(body):
+            statement(body, "NotifyKey", "TellByFunctions")["Condition"]["StringEquals"].pop("kms:CallerAccount")
+
+        self.has_fault(edit, "a publisher of another account uses the key: allowed by NotifyKey")
+
+    def test_a_role_that_others_may_take(self):
+        def edit(body):
+            role = body["Resources"]["PromoteRole"]["Properties"]
+            role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] = {"AWS": "210987654321"}
+
+        self.has_fault(edit, "PromoteRole may be taken by somebody else than Lambda")
+
+    def test_a_policy_that_nobody_judges(self):
+        def edit(body):
+            body["Resources"]["Open"] = {
+                "Type": "AWS::SQS::QueuePolicy",
+                "Properties": {"PolicyDocument": {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*"}]}},
+            }
+
+        self.has_fault(edit, "Open says who may use it, and nobody here judges that")
 
     # What AWS would not understand as it is meant.
 
@@ -143,9 +228,10 @@ class Calls(unittest.TestCase):
     def test_a_launch_is_decided_about_all_that_it_touches(self):
         launch = next(call for call in CALLS if call["action"] == "RunInstances")
         asked = {(request.action, request.type()) for request in requests_of(launch)}
-        kinds = ("instance", "volume", "network-interface", "image", "snapshot", "subnet", "security-group", "key-pair")
+        made = ("instance", "volume", "network-interface")
+        kinds = (*made, "image", "snapshot", "subnet", "security-group", "key-pair")
         self.assertLessEqual({("ec2:RunInstances", kind) for kind in kinds}, asked)
-        self.assertLessEqual({("ec2:CreateTags", "instance"), ("ec2:CreateTags", "volume"), ("iam:PassRole", "role")}, asked)
+        self.assertLessEqual({("ec2:CreateTags", kind) for kind in made} | {("iam:PassRole", "role")}, asked)
 
 
 class Pipelines(unittest.TestCase):

@@ -147,7 +147,7 @@ pub struct Launch {
     pub key_name: Option<String>,
     /// User data, plain; it is encoded when sent.
     pub user_data: Option<Secret>,
-    /// For instances and volumes.
+    /// For instances, their volumes and their network interfaces.
     pub tags: Tags,
 }
 

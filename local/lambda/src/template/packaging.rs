@@ -53,6 +53,9 @@ fn every_parameter_is_explained_has_a_default_and_a_place_among_the_questions() 
     for (name, parameter) in document.section("Parameters") {
         assert!(parameter["Description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
         assert!(parameter.get("Default").is_some(), "{name}: who only presses return gets a stack that works");
+        let limited = |key: &str| parameter.get(key).is_some();
+        let explained = limited("AllowedPattern") && limited("ConstraintDescription");
+        assert!(limited("AllowedValues") || explained, "{name}: what cannot be right is refused, and it is said why");
         assert_eq!(asked.iter().filter(|asked| **asked == name).count(), 1, "{name}");
         assert!(interface["ParameterLabels"][name]["default"].is_string(), "{name}");
     }

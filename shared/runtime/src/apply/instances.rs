@@ -64,7 +64,8 @@ pub(crate) async fn launch(clients: &Clients, launch: &Launch) -> Result<Applied
         .set_user_data(launch.user_data.as_ref().map(|data| base64::encode(&data.0)))
         .metadata_options(metadata)
         .block_device_mappings(root);
-    for kind in [ResourceType::Instance, ResourceType::Volume] {
+    // The interface too: an address goes to it alone if it is ours.
+    for kind in [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface] {
         let tags = TagSpecification::builder().resource_type(kind).set_tags(Some(ec2_tags(&launch.tags))).build();
         request = request.tag_specifications(tags);
     }
