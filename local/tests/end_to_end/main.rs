@@ -36,4 +36,5 @@ mod together;
 mod told;
 mod twice;
 mod unhealthy;
+mod upgrade;
 mod whole;
