@@ -101,9 +101,10 @@ packages: build $(VENV)/sam/.stamp $(VENV)/checkov/.stamp ## that `sam build` co
 	@cd $(ROOT) && $(VENV)/sam/bin/python .ci/packages $(LAMBDA) $(FUNCTIONS)
 	@$(VENV)/checkov/bin/python $(ROOT)/.ci/valid-bom $(LAMBDA)/pointsman.cdx.json
 
-reproducible: build ## builds the last commit anew in another folder: the same bytes (as long as a first build)
+reproducible: build $(VENV)/sam/.stamp ## builds the last commit anew in another folder, by sam and by make: the same bytes (as long as a first build)
 	@rm -rf $(ROOT)/target/reproducible && git clone --quiet $(ROOT) $(ROOT)/target/reproducible
-	@$(MAKE) --no-print-directory -C $(ROOT)/target/reproducible build VENV=$(VENV)
+	@cd $(ROOT)/target/reproducible && MAKEFLAGS="VENV=$(VENV)" $(SAM) build --parameter-overrides Architecture=$(ARCH)
+	@$(MAKE) --no-print-directory -C $(ROOT)/target/reproducible packages VENV=$(VENV)
 	@cmp $(LAMBDA)/SHA256SUMS $(subst $(ROOT)/target,$(ROOT)/target/reproducible/target,$(LAMBDA))/SHA256SUMS \
 	    || { echo "The zips are not the same. Is all that is in the folder committed?" >&2; exit 1; }
 	@echo "== the same bytes twice" && rm -rf $(ROOT)/target/reproducible
