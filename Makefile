@@ -81,12 +81,13 @@ fuzz: bootstraps ## any events, configs, tags and texts by the million, then the
 faults: bootstraps ## the real binaries, each call of AWS cut off in every way, and two and three at once: the same end
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p faults
 
-templates: $(VENV)/.stamp $(VENV)/checkov/.stamp ## cfn-lint and checkov over all templates, and the examples' CI files by their schemas
+templates: $(VENV)/.stamp $(VENV)/checkov/.stamp ## cfn-lint and checkov over all templates, and the examples' CI files and config by their schemas
 	@cd $(ROOT) && cfn-lint template.yaml examples/*/*.yaml
 	@cd $(ROOT) && $(VENV)/checkov/bin/checkov --config-file .ci/checkov.yaml --file template.yaml examples/*/*.yaml
 	@cd $(ROOT) && $(VENV)/checkov/bin/check-jsonschema --builtin-schema vendor.github-workflows examples/github-actions/release.yml
 	@cd $(ROOT) && $(VENV)/checkov/bin/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci \
 	    examples/gitlab-ci/.gitlab-ci.yml
+	@cd $(ROOT) && $(VENV)/checkov/bin/check-jsonschema --schemafile docs/service.schema.json examples/mobile-web/service.json
 
 licences: $(DENY) ## which licences, crates and sources are in use, against deny.toml
 	@cd $(ROOT) && $(DENY) --locked check licenses bans sources
