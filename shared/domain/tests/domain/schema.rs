@@ -141,12 +141,24 @@ fn its_choices_are_those_of_the_code() {
     }
 }
 
-/// A text of the config: its key, the schema of it, one that is good, and its faults.
+/// A text of the config: where it stands, the schema of it, and one that is good.
 struct Text<'o> {
-    key: String,
+    object: &'o Object,
+    key: &'o str,
     schema: &'o Value,
-    good: String,
-    faults: Box<dyn Fn(&str) -> Vec<String> + 'o>,
+    good: &'o str,
+    /// The key's value that has it in it.
+    within: fn(&str) -> Value,
+}
+
+impl Text<'_> {
+    fn faults(&self, text: &str) -> Vec<String> {
+        self.object.faults(self.key, &(self.within)(text))
+    }
+
+    fn name(&self) -> String {
+        format!("{}{}", self.object.path, self.key)
+    }
 }
 
 /// All of them: values, the items of lists, and the values of tags.
@@ -166,12 +178,8 @@ fn texts(objects: &[Object]) -> Vec<Text<'_>> {
             }
             _ => continue,
         };
-        texts.push(Text {
-            key: format!("{}{key}", object.path),
-            schema,
-            good: good.as_str().unwrap_or_else(|| panic!("{key} has no example")).to_owned(),
-            faults: Box::new(move |text| object.faults(key, &within(text))),
-        });
+        let good = good.as_str().unwrap_or_else(|| panic!("{key} has no example"));
+        texts.push(Text { object, key, schema, good, within });
     }
     texts
 }
@@ -195,7 +203,7 @@ fn what_its_patterns_let_through_the_code_takes() {
         for _ in 0..200 {
             let value = any.new_tree(&mut runner).unwrap().current();
             if u64::try_from(value.len()).unwrap() <= most {
-                assert_eq!((text.faults)(&value), Vec::<String>::new(), "{} {value:?}", text.key);
+                assert_eq!(text.faults(&value), Vec::<String>::new(), "{} {value:?}", text.name());
             }
         }
     }
@@ -236,9 +244,9 @@ fn bad(schema: &Value) -> &'static [&'static str] {
 fn its_texts_have_the_limits_of_the_code() {
     let objects = objects();
     for text in texts(&objects) {
-        assert_eq!((text.faults)(&text.good), Vec::<String>::new(), "{}", text.key);
+        assert_eq!(text.faults(text.good), Vec::<String>::new(), "{}", text.name());
         for bad in bad(text.schema) {
-            assert_eq!((text.faults)(bad).len(), 1, "{} {bad:?}", text.key);
+            assert_eq!(text.faults(bad).len(), 1, "{} {bad:?}", text.name());
         }
         let Some(most) = text.schema["maxLength"].as_u64() else { continue };
         let most = usize::try_from(most).unwrap();
@@ -250,8 +258,8 @@ fn its_texts_have_the_limits_of_the_code() {
             format!("{}{}{}", text.good, "a".repeat(letters), ".a".repeat(labels))
         };
         assert_eq!((long(most).len(), long(most + 1).len()), (most, most + 1));
-        assert_eq!((text.faults)(&long(most)), Vec::<String>::new(), "{} {most}", text.key);
-        assert_eq!((text.faults)(&long(most + 1)).len(), 1, "{} {}", text.key, most + 1);
+        assert_eq!(text.faults(&long(most)), Vec::<String>::new(), "{} {most}", text.name());
+        assert_eq!(text.faults(&long(most + 1)).len(), 1, "{} {}", text.name(), most + 1);
     }
 }
 
