@@ -122,8 +122,8 @@ async fn a_hold_keeps_everybody_until_it_ends() {
 /// How the last call of `register` ended, by its log.
 fn last_end(stack: &Stack) -> Option<String> {
     let lines = stack.functions().logs("pointsman-register");
-    let ends = lines.iter().filter_map(LogLine::json).filter(|line| line["message"] == "end");
-    ends.last().and_then(|line| line["status"].as_str().map(str::to_owned))
+    let mut ends = lines.iter().filter_map(LogLine::json).filter(|line| line["message"] == "end");
+    ends.next_back().and_then(|line| line["status"].as_str().map(str::to_owned))
 }
 
 /// Calls `register` for a job with this token.
