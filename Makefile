@@ -81,12 +81,13 @@ fuzz: bootstraps ## any events, configs, tags and texts by the million, then the
 faults: bootstraps ## the real binaries, each call of AWS cut off in every way, and two and three at once: the same end
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p faults
 
-templates: $(VENV)/.stamp $(VENV)/checkov/.stamp ## cfn-lint and checkov over all templates, and the examples' CI files by their schemas
+templates: $(VENV)/.stamp $(VENV)/checkov/.stamp ## cfn-lint and checkov over all templates, and the examples' CI files and config by their schemas
 	@cd $(ROOT) && cfn-lint template.yaml examples/*/*.yaml
 	@cd $(ROOT) && $(VENV)/checkov/bin/checkov --config-file .ci/checkov.yaml --file template.yaml examples/*/*.yaml
 	@cd $(ROOT) && $(VENV)/checkov/bin/check-jsonschema --builtin-schema vendor.github-workflows examples/github-actions/release.yml
 	@cd $(ROOT) && $(VENV)/checkov/bin/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci \
 	    examples/gitlab-ci/.gitlab-ci.yml
+	@cd $(ROOT) && $(VENV)/checkov/bin/check-jsonschema --schemafile docs/service.schema.json examples/mobile-web/service.json
 
 licences: $(DENY) ## which licences, crates and sources are in use, against deny.toml
 	@cd $(ROOT) && $(DENY) --locked check licenses bans sources
@@ -101,9 +102,10 @@ packages: build $(VENV)/sam/.stamp $(VENV)/checkov/.stamp ## that `sam build` co
 	@cd $(ROOT) && $(VENV)/sam/bin/python .ci/packages $(LAMBDA) $(FUNCTIONS)
 	@$(VENV)/checkov/bin/python $(ROOT)/.ci/valid-bom $(LAMBDA)/pointsman.cdx.json
 
-reproducible: build ## builds the last commit anew in another folder: the same bytes (as long as a first build)
+reproducible: build $(VENV)/sam/.stamp ## builds the last commit anew in another folder, by sam and by make: the same bytes (as long as a first build)
 	@rm -rf $(ROOT)/target/reproducible && git clone --quiet $(ROOT) $(ROOT)/target/reproducible
-	@$(MAKE) --no-print-directory -C $(ROOT)/target/reproducible build VENV=$(VENV)
+	@cd $(ROOT)/target/reproducible && MAKEFLAGS="VENV=$(VENV)" $(SAM) build --parameter-overrides Architecture=$(ARCH)
+	@$(MAKE) --no-print-directory -C $(ROOT)/target/reproducible packages VENV=$(VENV)
 	@cmp $(LAMBDA)/SHA256SUMS $(subst $(ROOT)/target,$(ROOT)/target/reproducible/target,$(LAMBDA))/SHA256SUMS \
 	    || { echo "The zips are not the same. Is all that is in the folder committed?" >&2; exit 1; }
 	@echo "== the same bytes twice" && rm -rf $(ROOT)/target/reproducible

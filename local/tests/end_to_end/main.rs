@@ -37,4 +37,5 @@ mod together;
 mod told;
 mod twice;
 mod unhealthy;
+mod upgrade;
 mod whole;

@@ -18,6 +18,18 @@ pub struct AwsError {
     pub kind: Kind,
 }
 
+/// What a function may use is narrowed by parameters of the stack: which one it is for an action that AWS denies.
+pub const PARAMETERS: &[(&str, &str)] = &[
+    ("iam:PassRole", "InstanceRoles"),
+    ("ssm:GetParameter", "ParametersPath"),
+    ("kms:Decrypt", "ParameterKeyArns"),
+    ("elasticloadbalancing:CreateRule", "ListenerArns"),
+    ("elasticloadbalancing:SetRulePriorities", "ListenerArns"),
+    ("route53:ListResourceRecordSets", "HostedZoneArns"),
+    ("route53:ChangeResourceRecordSets", "HostedZoneArns"),
+    ("sns:Publish", "NotifyTopicArns"),
+];
+
 /// What an error means for whoever has to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -77,11 +89,7 @@ impl AwsError {
     /// What to do next.
     fn advice(&self) -> String {
         match self.kind {
-            Kind::Denied => format!(
-                "Allow {} on {} in the policy of this function's role",
-                self.action,
-                if self.resource.is_empty() { "*" } else { &self.resource }
-            ),
+            Kind::Denied => self.whose_denial(),
             Kind::Throttled => "AWS takes no more such calls for the moment; call again".to_owned(),
             Kind::NotThere => match self.code.as_deref() {
                 Some("ListenerNotFound") => "Look at listener_arn".to_owned(),
@@ -94,6 +102,40 @@ impl AwsError {
             },
             Kind::Unanswered => "Call again; if it stays so, look at AWS's health page for this region".to_owned(),
             Kind::Other => "Put right what AWS names, then call again".to_owned(),
+        }
+    }
+
+    /// What AWS says that it denied, which is not always what was called: a launch needs the right to pass a role.
+    fn denied(&self) -> (&str, &str) {
+        let named = self.message.split_once("not authorized to perform: ").map(|(_, named)| named);
+        let mut words = named.unwrap_or_default().split(' ').map(|word| word.trim_end_matches([',', '.']));
+        let action = words.next().filter(|action| action.contains(':'));
+        let resource =
+            (words.next() == Some("on") && words.next() == Some("resource:")).then(|| words.next()).flatten();
+        match action {
+            Some(action) => (action, resource.unwrap_or(if action == self.action { &self.resource } else { "" })),
+            // What SSM says of a key.
+            None if self.message.contains("ciphertext") => ("kms:Decrypt", &self.resource),
+            None => (self.action, &self.resource),
+        }
+    }
+
+    /// Where a denial is put right: above the role, by a parameter, or in the role.
+    fn whose_denial(&self) -> String {
+        let (action, resource) = self.denied();
+        let or = |nothing| if resource.is_empty() { nothing } else { resource };
+        let above = self.message.contains("explicit deny")
+            || self.message.contains("because no ") && !self.message.contains("because no identity-based policy");
+        let parameter = PARAMETERS.iter().find(|(denied, _)| *denied == action).map(|(_, parameter)| parameter);
+        match parameter {
+            _ if above => {
+                "It is not this function's role: AWS names the kind of policy, have it allowed there".to_owned()
+            }
+            Some(parameter) => format!(
+                "The stack's parameter {parameter} says what this function's role may use: deploy the stack so that it covers {}, or name another in the config",
+                or("what the config names")
+            ),
+            None => format!("Allow {action} on {} in the policy of this function's role", or("*")),
         }
     }
 }
@@ -142,6 +184,76 @@ mod tests {
         let listener =
             error("elasticloadbalancing:DescribeRules", "arn:listener/1", "ListenerNotFound", "Listeners not found");
         assert_eq!(listener.to_string(), "listener arn:listener/1 does not exist. Look at listener_arn");
+    }
+
+    #[test]
+    fn a_denial_says_which_parameter_of_the_stack_it_is() {
+        const ROLE: &str = "arn:aws:iam::123456789012:role/web";
+        let allows = |action: &str, on: &str| format!("Allow {action} on {on} in the policy of this function's role");
+        let covers = |parameter: &str, resource: &str| {
+            format!(
+                "The stack's parameter {parameter} says what this function's role may use: deploy the stack so that it covers {resource}, or name another in the config"
+            )
+        };
+        let above = || "It is not this function's role: AWS names the kind of policy, have it allowed there".to_owned();
+        let says = |action: &str, on: &str, why: &str| {
+            format!(
+                "You are not authorized to perform this operation. User: x is not authorized to perform: {action}{on} {why}"
+            )
+        };
+        let no_policy = "because no identity-based policy allows it";
+        for (action, message, advice) in [
+            // A launch is denied for the role that the servers are to have.
+            (
+                "ec2:RunInstances",
+                says("iam:PassRole", &format!(" on resource: {ROLE}"), no_policy),
+                covers("InstanceRoles", ROLE),
+            ),
+            ("ec2:RunInstances", says("iam:PassRole", ".", ""), covers("InstanceRoles", "what the config names")),
+            // As EC2 said it for years, and may say it still.
+            (
+                "ec2:RunInstances",
+                "You are not authorized to perform this operation.".to_owned(),
+                allows("ec2:RunInstances", "the/resource"),
+            ),
+            (
+                "ssm:GetParameter",
+                says("ssm:GetParameter", " on resource: arn:parameter/x", no_policy),
+                covers("ParametersPath", "arn:parameter/x"),
+            ),
+            (
+                "ssm:GetParameter",
+                "The ciphertext refers to a customer master key that you are not allowed to access.".to_owned(),
+                covers("ParameterKeyArns", "the/resource"),
+            ),
+            (
+                "route53:ChangeResourceRecordSets",
+                says("route53:ChangeResourceRecordSets", " on resource: arn:zone", no_policy),
+                covers("HostedZoneArns", "arn:zone"),
+            ),
+            (
+                "elasticloadbalancing:ModifyRule",
+                says("elasticloadbalancing:ModifyRule", " on resource: arn:rule", no_policy),
+                allows("elasticloadbalancing:ModifyRule", "arn:rule"),
+            ),
+            (
+                "iam:PassRole",
+                says(
+                    "iam:PassRole",
+                    &format!(" on resource: {ROLE}"),
+                    "with an explicit deny in a service control policy",
+                ),
+                above(),
+            ),
+            (
+                "sns:Publish",
+                says("sns:Publish", " on resource: arn:topic", "because no permissions boundary allows it"),
+                above(),
+            ),
+        ] {
+            let error = AwsError { action, ..error(action, "the/resource", "AccessDenied", &message) };
+            assert!(error.to_string().ends_with(&format!(". {advice}")), "{error}");
+        }
     }
 
     #[test]

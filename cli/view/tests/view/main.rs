@@ -13,6 +13,7 @@ mod course;
 mod docs;
 mod history;
 mod init;
+mod pages;
 mod release;
 mod status;
 mod validate;

@@ -1,15 +1,19 @@
 //! `docs/notifications.md` shows each kind of notice as it arrives: made here, by the plans, in a model of an account.
 
+use domain::check::Verdict;
+use domain::event::{Event, read};
+use domain::id::{ReleaseId, group_name};
 use domain::notice::{Notice, SOURCE, with_short_ids};
 use domain::plan::End;
 use domain::refusal::Refusal;
-use domain::report::Outcome;
-use domain::request::{Request, RollbackScope};
+use domain::report::{Outcome, bad_call};
+use domain::request::{Function, Request, RollbackScope};
 use domain::tags;
+use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{event, finish, job, promote, provision, register, sweep};
+use crate::course::{event, finish, job, promote, provision, register, remove, rollback, sweep};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/notifications.md");
 const REGION: &str = "eu-central-1";
@@ -27,14 +31,19 @@ fn by_pipeline(request: Request, account: &Account) -> Request {
 /// What people are told at the end of a job.
 fn at_the_end(account: Account, request: Request) -> Notice {
     let request = by_pipeline(request, &account);
-    let course = account.call(&request);
+    at_the_end_of(account, &request)
+}
+
+/// What people are told at the end of a call.
+fn at_the_end_of(account: Account, request: &Request) -> Notice {
+    let course = account.call(request);
     let outcome = match course.end {
         Some(End::Done(done)) => Outcome::Done(done, course.not_followed),
         Some(End::Refuse(refusal)) => Outcome::Refused(refusal),
         Some(End::Fail(failure)) => Outcome::Failed(failure),
         other => panic!("{other:?}"),
     };
-    outcome.notice(&request).unwrap()
+    outcome.notice(request).unwrap()
 }
 
 /// What people are told first on the way.
@@ -46,6 +55,13 @@ fn bad_config(account: &Account) -> Notice {
     let problems = vec!["port is missing; write for example 8080".to_owned()];
     let refusal = Refusal::BadConfig { service: account.service.name.clone(), problems };
     Outcome::Refused(refusal).notice(&by_pipeline(provision(TWO), account)).unwrap()
+}
+
+/// What people are told of a call that names no service rightly.
+fn unreadable() -> Notice {
+    let call = json!({"service": "Mobile Web", "release": TWO, "action": "rollback"});
+    let Ok(Event::Direct(Err(problems))) = read(&call, Function::Teardown) else { panic!("it is read: {call}") };
+    bad_call(Function::Teardown, &Refusal::BadCall { problems }).unwrap()
 }
 
 /// Each kind, with what it is about.
@@ -62,6 +78,13 @@ fn kinds() -> Vec<(&'static str, Notice)> {
     };
     let superseding = by_tag(before().pre_product(TWO), TWO);
     let newer = by_pipeline(provision(THREE), &superseding);
+    let checked = before().configured(json!({"checks": ["mobile-smoke"]})).provisioned(TWO);
+    let checked = checked.says("mobile-smoke", Verdict::Bad("the basket answers 500".to_owned()));
+    let examined = by_pipeline(register(TWO), &checked);
+    let watched = json!({"traffic": {"steps": [10, 50]}, "alarms": ["mobile-5xx"]});
+    let watched = by_tag(before().configured(watched).alarm("mobile-5xx").pre_product(TWO).later(60), TWO);
+    let stepping = by_pipeline(promote(TWO), &watched);
+    let red = watched.call_once(&stepping).account.later(20).goes_off("mobile-5xx").later(5);
     vec![
         ("Its servers are ready", at_the_end(before(), provision(TWO))),
         ("It can be tried: QA's turn", at_the_end(before().provisioned(TWO), register(TWO))),
@@ -71,21 +94,35 @@ fn kinds() -> Vec<(&'static str, Notice)> {
             "Somebody rejected it, or an alarm did: product is what it was",
             on_the_way(shipped(), &rejected("approval KeepIt was rejected by alice")),
         ),
+        ("An alarm went off during a step", on_the_way(red, &stepping)),
+        ("A check of the service's own said no", on_the_way(checked, &examined)),
+        (
+            "A rollback was refused: customers still get what somebody wanted to take from them",
+            at_the_end_of(by_tag(world().product(TWO), TWO), &rollback(TWO)),
+        ),
         ("A newer release took its place", on_the_way(superseding, &newer)),
         ("A call was refused: nothing was changed", bad_config(&before())),
+        ("A call cannot be read", unreadable()),
         ("Something failed", at_the_end(before().provisioned(TWO).unhealthy(TWO, 1), register(TWO))),
+        ("The service is gone", at_the_end_of(shipped(), &remove(TWO))),
         ("Nobody asked, but people have to know; once a day", on_the_way(shipped().unhealthy(TWO, 1), &sweep())),
     ]
 }
 
-/// The model's ids are names of releases; here they look like AWS's.
+/// The model's ids are made of releases' names; here they look like AWS's.
 fn with_ids(text: &str) -> String {
+    let (service, release) = (world().service.name, ReleaseId::new(TWO).unwrap());
+    let group = format!("targetgroup/{}", group_name(&service, &release));
+    let text = text.replace(
+        &format!("elasticloadbalancing:{group}/{TWO}"),
+        &format!("elasticloadbalancing:{REGION}:123456789012:{group}/6d0ecf831eec9f09"),
+    );
     let ids = [("-1", "i-0c2f1a5b9d3e7f801"), ("-2", "i-0e47b6a1d85c92f33")];
     let [one, two, three] = [ONE, TWO, THREE].map(with_short_ids);
     [ONE, TWO, THREE, &one, &two, &three]
         .into_iter()
         .flat_map(|release| ids.map(|(n, id)| (format!("i-{release}{n}"), id)))
-        .fold(text.to_owned(), |text, (name, id)| text.replace(&name, id))
+        .fold(text, |text, (name, id)| text.replace(&name, id))
 }
 
 /// As a mail program shows it.

@@ -1,5 +1,5 @@
 //! Every command in the documents is right: a target of the Makefile, a call that its function reads, something that a test
-//! runs, or it says that it needs AWS.
+//! runs; and where nothing here runs it, it says what it needs or takes.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,48 @@ use crate::config::{name, with};
 
 /// What the end-to-end test of `local up` runs in a shell.
 const RUN_BY_A_TEST: &str = include_str!("../../../../local/tests/end_to_end/whole.rs");
-/// How a command says that nothing here can run it.
-const NEEDS_AWS: &str = "# needs AWS";
-/// What any shell has, and the tools that a step about AWS begins with.
-const HARMLESS: [&str; 5] = [". target/local/env", "cd ", "git clone", "python3 -m venv", "rustup target add"];
+/// What `make test` does.
+const MAKE_TEST: &str = include_str!("../../../../.ci/test");
+const MAKEFILE: &str = include_str!("../../../../Makefile");
+/// How a command says that nothing here runs it.
+const MARKS: [&str; 4] = ["needs AWS", "needs the internet", "needs zip", "takes "];
+/// That test begins with it, by the same file in another folder.
+const SOURCED: &str = ". target/local/env";
+
+/// What a test runs under another name: the command, the file of the test, and the words by which it does.
+const RUN_OTHERWISE: [(&str, &str, &str); 9] = [
+    ("make test", MAKE_TEST, "All checks and tests, called by `make test`"),
+    ("make help", MAKEFILE, "help: ## what there is"),
+    ("make haproxy", MAKEFILE, "test: $(VENV)/.stamp haproxy"),
+    ("make bootstraps", MAKEFILE, "build: bootstraps"),
+    ("make permissions", MAKE_TEST, "python -m permissions"),
+    ("make local", RUN_BY_A_TEST, ".arg(\"up\")"),
+    ("make demo", include_str!("../../../../local/tests/end_to_end/stories.rs"), "story.not_deployed("),
+    ("sam build", MAKEFILE, "packages: build $(VENV)/sam/.stamp"),
+    (
+        "aws configure export-credentials",
+        include_str!("../../../../local/tests/end_to_end/cli.rs"),
+        "configure export-credentials --format process",
+    ),
+];
+/// What no test runs, and the mark that it carries where it stands as a command. Tests run smaller runs of those that take long.
+const NOT_RUN: [(&str, &str); 13] = [
+    ("make deploy", "needs AWS"),
+    ("sam deploy", "needs AWS"),
+    ("aws sqs start-message-move-task", "needs AWS"),
+    ("make audit", "needs the internet"),
+    ("make arm64", "takes "),
+    ("make bench", "takes "),
+    ("make clean", "takes "),
+    ("make faults", "takes "),
+    ("make fuzz", "takes "),
+    ("make model", "takes "),
+    ("make rates", "takes "),
+    ("make reproducible", "takes "),
+    ("make zero-loss", "takes "),
+];
+/// Of the Makefile's targets, what makes a page's picture anew.
+const PICTURES: [&str; 1] = ["make recording"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -93,13 +131,38 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A command and its comment.
+fn parts(command: &str) -> (&str, &str) {
+    command.rsplit_once(" #").map_or((command, ""), |(command, comment)| (command, comment.trim()))
+}
+
+/// `make <target>`, whatever variables and options stand beside it.
+fn target(command: &str) -> Option<String> {
+    let rest = command.strip_prefix("make ")?;
+    let target = rest.split_whitespace().find(|word| !word.contains('='))?;
+    Some(format!("make {target}"))
+}
+
+/// Whether `make test` calls a target, or a test runs the same otherwise.
+fn is_run(make: &str) -> bool {
+    let target = make.trim_start_matches("make ");
+    let step = format!(" make --no-print-directory {target}");
+    MAKE_TEST.lines().any(|line| line.ends_with(&step)) || RUN_OTHERWISE.iter().any(|(run, ..)| *run == make)
+}
+
 /// Why a command is not right.
-fn fault(command: &str, makefile: &str) -> Option<String> {
-    if let Some(rest) = command.strip_prefix("make") {
-        let target = rest.split_whitespace().find(|word| !word.contains('=')).filter(|word| !word.starts_with('#'));
-        return match target {
-            Some(target) if !makefile.contains(&format!("\n{target}:")) => Some("no target of the Makefile".to_owned()),
-            _ => None,
+fn fault(command: &str) -> Option<String> {
+    let (command, comment) = parts(command);
+    let marked = MARKS.iter().find(|mark| comment.starts_with(*mark));
+    if command.trim_start().starts_with("make ") {
+        let make = target(command.trim_start())?;
+        let mark = NOT_RUN.iter().find(|(not_run, _)| *not_run == make).map(|(_, mark)| mark);
+        return match mark {
+            Some(mark) if marked != Some(mark) => {
+                Some(format!("no test runs it, and its comment does not begin with “{mark}”"))
+            }
+            None if !is_run(&make) => Some("no target of the Makefile that a test runs".to_owned()),
+            Some(_) | None => None,
         };
     }
     if command.starts_with("aws lambda invoke") {
@@ -113,46 +176,95 @@ fn fault(command: &str, makefile: &str) -> Option<String> {
         // An id in angle brackets stands for one.
         let payload = payload.replace("<execution id>", "8f3a");
         let read = serde_json::from_str(&payload).map_err(|error| error.to_string());
-        return match read.and_then(|payload: Value| event::read(&payload, function)) {
-            Ok(Event::Direct(Ok(_))) => None,
-            other => Some(format!("{other:?}")),
-        };
+        match read.and_then(|payload: Value| event::read(&payload, function)) {
+            Ok(Event::Direct(Ok(_))) => {}
+            other => return Some(format!("{other:?}")),
+        }
     }
-    let is_run = words(RUN_BY_A_TEST).contains(&words(command.split(" #").next().unwrap_or_default()));
-    let is_harmless = HARMLESS.iter().any(|start| command.starts_with(start));
-    (!is_run && !is_harmless && !command.ends_with(NEEDS_AWS))
-        .then(|| format!("neither run by a test nor marked “{NEEDS_AWS}”"))
+    let is_run = command == SOURCED || words(RUN_BY_A_TEST).contains(&words(command));
+    (!is_run && marked.is_none()).then(|| format!("neither run by a test nor marked, as by “# {}”", MARKS[0]))
 }
 
 #[test]
-fn every_command_is_run_by_a_test_or_says_that_it_needs_aws() {
-    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+fn every_command_is_run_by_a_test_or_says_what_it_needs() {
     let mut faults = Vec::new();
     let mut count = 0;
     for (page, text) in pages() {
         for command in commands(&text) {
             count += 1;
-            faults.extend(fault(&command, &makefile).map(|why| format!("{page}: {command}\n    {why}")));
+            faults.extend(fault(&command).map(|why| format!("{page}: {command}\n    {why}")));
         }
     }
-    assert!(count > 10, "only {count} commands were found");
+    assert!(count > 30, "only {count} commands were found");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The targets of the Makefile that people call.
+fn targets() -> Vec<String> {
+    let line = MAKEFILE.lines().find(|line| line.starts_with(".PHONY: help")).unwrap();
+    line.split_whitespace().skip(1).map(|target| format!("make {target}")).collect()
+}
+
+#[test]
+fn each_target_of_the_makefile_is_run_by_a_test_or_known_not_to_be() {
+    for (command, test, words) in RUN_OTHERWISE {
+        assert!(test.contains(words), "{command}: “{words}”");
+    }
+    let known = |target: &String| {
+        is_run(target) || NOT_RUN.iter().any(|(make, _)| make == target) || PICTURES.contains(&target.as_str())
+    };
+    let unknown: Vec<String> = targets().into_iter().filter(|target| !known(target)).collect();
+    assert_eq!(unknown, Vec::<String>::new());
+    let both: Vec<_> = NOT_RUN.iter().filter(|(make, _)| is_run(make)).collect();
+    assert!(both.is_empty(), "{both:?}");
+}
+
+/// What stands between backticks in a page's text and begins with this word.
+fn spans(text: &str, program: &str) -> Vec<String> {
+    let (_, text) = text.split('\n').fold((false, String::new()), |(fenced, kept), line| {
+        let fence = line.trim_start().starts_with("```");
+        (fenced != fence, if fenced || fence { kept } else { kept + " " + line })
+    });
+    let spans = text.split('`').skip(1).step_by(2);
+    spans.filter(|span| span.split(' ').next() == Some(program)).map(str::to_owned).collect()
 }
 
 #[test]
 fn every_make_target_that_is_named_is_there() {
-    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
     let mut missing = Vec::new();
     for (page, text) in pages() {
-        for named in text.split("`make ").skip(1) {
-            let target =
-                named.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')).next().unwrap();
-            if !target.is_empty() && !makefile.contains(&format!("\n{target}:")) {
-                missing.push(format!("{page}: make {target}"));
+        let named = spans(&text, "make").into_iter().filter(|span| !span.contains('<') || span.contains('='));
+        missing.extend(
+            named
+                .filter_map(|span| target(&span))
+                .filter(|make| !targets().contains(make))
+                .map(|make| format!("{page}: {make}")),
+        );
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_command_of_aws_and_sam_that_a_sentence_names_is_run_by_a_test_or_known_not_to_be() {
+    let mut unknown = Vec::new();
+    let mut count = 0;
+    for (page, text) in pages() {
+        for span in ["aws", "sam"].into_iter().flat_map(|program| spans(&text, program)) {
+            count += 1;
+            // Up to its options and whatever stands for a value.
+            let plain = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            let named: Vec<&str> = span.split(' ').take_while(|word| plain(word) && !word.starts_with('-')).collect();
+            let named = named.join(" ");
+            let is_known = RUN_OTHERWISE.iter().any(|(run, ..)| *run == named)
+                || NOT_RUN.iter().any(|(not_run, _)| *not_run == named)
+                || words(RUN_BY_A_TEST).contains(&format!("{named} "));
+            if !is_known {
+                unknown.push(format!("{page}: {span}"));
             }
         }
     }
-    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(count >= 8, "only {count} were found");
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The runbook has each refusal and each failure, by the words that people see.
 
+use std::path::Path;
+
+use domain::aws::{AwsError, Kind, PARAMETERS};
 use domain::check::Phase;
 use domain::id::{GroupArn, ListenerArn, ReleaseId, RuleArn, ServiceName};
 use domain::refusal::{Failure, Refusal};
@@ -75,9 +78,74 @@ fn words(refusal: &Refusal) -> &'static str {
         Refusal::NothingToGoBackTo { .. } => "cannot be rolled back",
         Refusal::Kept { .. } => "was kept",
         Refusal::NotProduct { .. } => "is not product",
-        // It says what AWS said.
+        // It says what is so in the account: `account_refusals` has these.
         Refusal::Account { .. } => "",
     }
+}
+
+/// Sentences about the account that are made where it is looked at, with the file that makes each.
+const OF_A_LOOK: [(&str, &str); 4] = [
+    ("the account does not fit the config of", include_str!("../../../../functions/plans/src/provision.rs")),
+    ("does not exist. Look at listener_arn", include_str!("../../../runtime/src/observe/listener.rs")),
+    ("an elastic IP of elastic_ips does not exist", include_str!("../../../runtime/src/observe/addresses.rs")),
+    ("which this account does not have here", include_str!("../../../runtime/src/observe/addresses.rs")),
+];
+/// In how many places the plans and the runtime make such a sentence: those above, of which one stands twice, and two that
+/// say what no look finds.
+const PLACES: usize = 7;
+
+/// What AWS answers to a look or a step, as people read it.
+fn aws(action: &'static str, code: &str, message: &str) -> String {
+    let kind = Kind::of(code, false);
+    AwsError { action, resource: "it".into(), code: Some(code.into()), message: message.into(), kind }.to_string()
+}
+
+/// What does not exist is the caller's to mend, where a look meets it.
+fn account_refusals() -> Vec<(String, &'static str)> {
+    vec![
+        (aws("route53:ListResourceRecordSets", "NoSuchHostedZone", "No zone."), "Look at dns.zone_id"),
+        (aws("dynamodb:UpdateItem", "ResourceNotFoundException", "No table."), "Look at LEASE_TABLE"),
+        (aws("elasticloadbalancing:DescribeTags", "TargetGroupNotFound", "Gone."), "Look whether it still exists"),
+    ]
+}
+
+/// What AWS denies, or does not answer, is a failure.
+fn account_failures() -> Vec<(String, &'static str)> {
+    let denied = |action: &str, why: &str| {
+        let message = format!("User: x is not authorized to perform: {action} on resource: it {why}");
+        aws("ec2:RunInstances", "UnauthorizedOperation", &message)
+    };
+    let unanswered =
+        AwsError { code: None, kind: Kind::Unanswered, ..AwsError::incomplete("ec2:RunInstances", "it", "") };
+    vec![
+        (
+            denied("iam:PassRole", "because no identity-based policy allows it"),
+            "The stack's parameter <name> says what this function's role may use",
+        ),
+        (
+            denied("ec2:RunInstances", "because no identity-based policy allows it"),
+            "Allow <action> on <resource> in the policy of this function's role",
+        ),
+        (
+            denied("ec2:RunInstances", "with an explicit deny in a service control policy"),
+            "It is not this function's role",
+        ),
+        (aws("ec2:RunInstances", "InvalidParameterValue", "No profile."), "Put right what AWS names"),
+        (aws("ec2:RunInstances", "InvalidGroup.NotFound", "No sg-1."), "Look whether it still exists"),
+        (aws("ec2:RunInstances", "RequestLimitExceeded", "Slow."), "AWS takes no more such calls for the moment"),
+        (unanswered.to_string(), "was not answered"),
+        (include_str!("../../../runtime/src/errors.rs").to_owned(), "a fault of Pointsman's own"),
+    ]
+}
+
+/// Whether a sentence has the words of a row, in which angle brackets stand for anything.
+fn has(sentence: &str, words: &str) -> bool {
+    let mut rest = sentence;
+    words.split('<').map(|part| part.split_once('>').map_or(part, |(_, part)| part)).all(|part| {
+        let found = rest.split_once(part);
+        rest = found.map_or(rest, |(_, after)| after);
+        found.is_some()
+    })
 }
 
 fn failures() -> Vec<(Failure, &'static str)> {
@@ -92,7 +160,6 @@ fn failures() -> Vec<(Failure, &'static str)> {
         Failure::Sick { release: release(), percent: 10, missing: text(), what: text(), told: true },
         Failure::Frozen { release: release(), percent: 10, since: Time::from_seconds(0) },
         Failure::CheckFailed { release: release(), phase: Phase::Promote, verdicts: pairs(), what: text(), told: true },
-        Failure::Account { what: "access denied: ec2:RunInstances".to_owned() },
     ];
     let words = |failure: &Failure| match failure {
         Failure::NoCapacity { .. } => "no capacity for",
@@ -102,33 +169,73 @@ fn failures() -> Vec<(Failure, &'static str)> {
         Failure::Sick { .. } => "are not healthy while",
         Failure::Frozen { .. } => "were frozen at",
         Failure::CheckFailed { .. } => "did not pass its checks",
-        Failure::Account { .. } => "access denied",
+        // It says what AWS said: `account_failures` has these.
+        Failure::Account { .. } => "",
     };
     all.into_iter().map(|failure| (failure.clone(), words(&failure))).collect()
 }
 
 /// The page's rows below a heading, their first column.
 fn rows(heading: &str) -> Vec<&'static str> {
-    let section = PAGE.split(&format!("\n## {heading}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+    let section = PAGE.split(&format!("\n## {heading}\n")).nth(1).unwrap().split("\n##").next().unwrap();
     section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).skip(2).collect()
+}
+
+/// Each sentence has its words, and the section one row with them; no row is left over.
+fn one_row_each(heading: &str, sentences: &[(String, &'static str)]) {
+    let rows = rows(heading);
+    for (sentence, words) in sentences {
+        assert!(has(sentence, words), "{words}: {sentence}");
+        assert!(rows.iter().any(|row| row.contains(words)), "docs/operations.md has no row for: {words}: {sentence}");
+    }
+    assert_eq!(rows.len(), sentences.len(), "one row for each");
 }
 
 #[test]
 fn each_refusal_is_a_row() {
-    let rows = rows("Refused");
-    for (refusal, words) in refusals() {
-        assert!(refusal.to_string().contains(words), "{refusal}");
-        assert!(rows.iter().any(|row| row.contains(words)), "docs/operations.md has no row for: {refusal}");
-    }
-    assert_eq!(rows.len(), refusals().len(), "one row for each");
+    let said = refusals().into_iter().map(|(refusal, words)| (refusal.to_string(), words));
+    let of_a_look = OF_A_LOOK.map(|(words, made)| (made.to_owned(), words));
+    one_row_each("Refused", &said.chain(of_a_look).chain(account_refusals()).collect::<Vec<_>>());
 }
 
 #[test]
 fn each_failure_is_a_row() {
-    let rows = rows("Failed");
-    for (failure, words) in failures() {
-        assert!(failure.to_string().contains(words), "{failure}");
-        assert!(rows.iter().any(|row| row.contains(words)), "docs/operations.md has no row for: {failure}");
+    let said = failures().into_iter().map(|(failure, words)| (failure.to_string(), words));
+    one_row_each("Failed", &said.chain(account_failures()).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_sentence_about_the_account_is_made_that_has_no_row() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut folders = vec![root.join("functions/plans/src"), root.join("shared/runtime/src")];
+    let mut places = 0;
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
+            places += ["End::Refuse(Refusal::Account", "Trouble::account("]
+                .map(|made| text.matches(made).count())
+                .iter()
+                .sum::<usize>();
+        }
     }
-    assert_eq!(rows.len(), failures().len(), "one row for each");
+    assert_eq!(places, PLACES, "give the new sentence a row in docs/operations.md, and put it above");
+}
+
+#[test]
+fn each_parameter_that_a_denial_names_is_the_stacks_and_a_row() {
+    let template = include_str!("../../../../template.yaml");
+    let rows: Vec<&str> = PAGE.lines().filter(|line| line.starts_with("| `")).collect();
+    for (action, parameter) in PARAMETERS {
+        assert!(
+            template.contains(&format!("\n  {parameter}:\n    Type: ")),
+            "template.yaml has no parameter {parameter}"
+        );
+        let row = format!("| `{action}` | `{parameter}` | ");
+        assert!(rows.iter().any(|line| line.starts_with(&row)), "docs/operations.md has no row {row}");
+    }
+    assert_eq!(rows.len(), PARAMETERS.len(), "one row for each");
 }

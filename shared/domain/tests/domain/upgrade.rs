@@ -2,7 +2,8 @@
 //!
 //! A release in flight carries tags and a continuation token of the version that made it. The rule that keeps them apart:
 //! a tag's value never changes its shape, another shape gets another key; and the token says its version. These lines are
-//! what version 0.1 writes. They are to be added to, never changed.
+//! what version 0.1 writes. They are to be added to, never changed. The lease's item, and a pipeline under way that other processes
+//! bring to its end, are in `local/tests/end_to_end/upgrade.rs`.
 
 use domain::event::{Event, read};
 use domain::id::ReleaseId;
