@@ -55,6 +55,11 @@ pub fn plan(
             Ok((stages, _)) => Plan { stages, end: End::Look }.after(Vec::new()),
             Err(refusal) => Plan::only(End::Refuse(refusal)),
         },
+        // A late call of an old build means its own release, and must not take from what is product the way back.
+        Traffic::Zero if request.spare_way_back => {
+            let product = standing.product_release().cloned();
+            Plan::only(End::Refuse(Refusal::IsWayBack { release: release.clone(), product }))
+        }
         Traffic::Zero => reject(standing, request, release, reason, Some(no_way_back(standing))),
         Traffic::NotInRule => {
             let was_in_service = standing.role_by_tags(release) == Some(Role::Retired);
