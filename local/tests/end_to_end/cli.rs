@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::{Bytes, Rule, What};
+use local::revision::Changes;
+use local::stack::Approval;
 use local::standing::Tagged;
 use local::xml;
 use local::{Options, Stack};
@@ -137,7 +139,7 @@ async fn a_release_that_another_call_rejected_has_its_row() {
 async fn who_approved_a_release_stands_between_its_steps() {
     let stack = stack().await;
     let execution = stack.ship(SERVICE, "1", &Changes::default()).await.unwrap();
-    stack.answer(SERVICE, &execution, "ShipIt", Approval::Approve, "it is good").await.unwrap();
+    stack.answer(SERVICE, &execution, "ShipIt", Approval::Approved, "it is good").await.unwrap();
     stack.approval(SERVICE, &execution, "KeepIt").await.unwrap();
     let history = run(&stack, &["history", SERVICE]).await;
     history.ended(0, &[&execution, "ShipIt approved by ", "(the pipeline mobile-web)"]);
