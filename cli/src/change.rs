@@ -1,16 +1,18 @@
 //! `promote`, `rollback`, `finish`, `remove`: the plan is shown and agreed to, then the deployed function does it, called as often as
 //! it has to wait.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use domain::aws::Kind;
+use domain::aws::{AwsError, Kind};
+use domain::event::person;
 use domain::request::{Request, Verb};
 use plans::Standing;
-use runtime::desk::{Hindrance, now};
+use runtime::desk::{Hindrance, THREW, now};
 use serde_json::{Value, json};
 use view::arguments::{From, How, Of, Shared};
 use view::exit::{self, Fault};
-use view::foresee::Ending;
+use view::here::here;
 use view::paint::{BAD, DIM, GOOD, WARN, paint};
 use view::release::{brief, is_left};
 use view::{course, span};
@@ -22,8 +24,10 @@ use crate::terminal::Terminal;
 
 /// How long is slept before the function is called again: what it waits for takes longer as a rule.
 const PAUSE: Duration = Duration::from_secs(3);
-/// How often a call is tried again that got no answer.
+/// How often in a row a call is tried again that got no answer: it may have been cut off on its way.
 const TRIES: u32 = 5;
+/// How often one is in which the function itself failed: what it did stands, and it goes on from there.
+const TRIES_THROWN: u32 = 2;
 
 /// A verb that changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +55,17 @@ impl Change {
         }
     }
 
-    /// What is agreed to.
-    fn question(self, request: &Request) -> String {
+    /// Has it agreed to.
+    fn is_agreed(self, request: &Request, terminal: &Terminal) -> Result<(), Fault> {
+        let Request { service, .. } = request;
         match self {
-            Self::Remove => format!(
-                "Remove the whole service {}: its rules, which customers come by, its servers, groups and names?",
-                request.service
+            Self::Remove => terminal.agrees_by_name(
+                &format!("Remove the whole service {service}: its rules, which customers come by, its servers, groups and names?"),
+                service.as_str(),
             ),
-            Self::Promote | Self::Rollback | Self::Finish => format!("Do this: {}?", brief(&course::headline(request))),
+            Self::Promote | Self::Rollback | Self::Finish => {
+                terminal.agrees(&format!("Do this: {}?", brief(&course::headline(request))))
+            }
         }
     }
 
@@ -86,91 +93,154 @@ pub async fn run(
     terminal: &Terminal,
 ) -> Result<u8, Fault> {
     let session = Session::open(shared, &From::default(), Some(&of.service)).await?;
-    let prepared = plan::prepare(&session, of, change.verb(), |request| {
+    let mut prepared = plan::prepare(&session, of, change.verb(), |request| {
         request.despite_alarms = asked.despite_alarms;
         request.fingerprint.clone_from(&asked.fingerprint);
     })
     .await?;
-    if let (Change::Rollback, Some(release)) = (change, &prepared.request.release) {
-        let standing = Standing::read(&prepared.service, &prepared.world, now());
-        standing.map_or(Ok(()), |standing| is_left(release, &standing))?;
+    if let (Change::Rollback, Some(release)) = (change, &prepared.request.release)
+        && let Ok(standing) = Standing::read(&prepared.service, &prepared.world, now())
+    {
+        is_left(release, &standing)?;
+        // Somebody may promote another one while this asks.
+        prepared.request.spare_way_back = standing.product_release().is_some();
     }
     plan::show(&prepared, terminal)?;
-    let Prepared { request, course, held, .. } = &prepared;
-    match &course.ending {
-        Ending::Refused(_) | Ending::Failed(_) | Ending::Done { nothing_to_do: true, .. } => {
-            return Ok(plan::code(course));
-        }
-        Ending::Done { .. } | Ending::Waits(_) | Ending::Open => {}
+    let Prepared { mut request, course, held, .. } = prepared;
+    if !plan::goes_on(&course) {
+        return Ok(plan::code(&course));
     }
     if let Some(hold) = held {
         let what = format!("Nothing was changed: {} is held by {} until {}.", request.service, hold.by, hold.until);
         return Err(Fault::new(exit::NOT_YET, what));
     }
     if !how.yes {
-        terminal.agrees(&change.question(request))?;
+        change.is_agreed(&request, terminal)?;
     }
-    carry_out(&session, request, change, how, terminal).await
+    request.by = who(&session).await;
+    let call = Call { session: &session, request: &request, change, how, terminal, begun: Cell::new(false) };
+    call.carry_out().await
 }
 
-/// Calls the function until it says how it ended.
-async fn carry_out(
-    session: &Session,
-    request: &Request,
+/// Who calls, for the notices and the history: whose credentials these are, else whose terminal.
+async fn who(session: &Session) -> Option<String> {
+    let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
+    let arn = session.desk.who().await.ok();
+    arn.as_deref().and_then(person).map(str::to_owned).or_else(user)
+}
+
+/// A change under way.
+struct Call<'a> {
+    session: &'a Session,
+    request: &'a Request,
     change: Change,
-    how: &How,
-    terminal: &Terminal,
-) -> Result<u8, Fault> {
-    let (function, payload) = (session.function_of(&request.verb), payload(request));
-    let (interrupt, began) = (Interrupt::watch(), Instant::now());
-    let patience = Duration::from_secs(how.timeout.unsigned_abs());
-    let (mut said, mut tries) = (String::new(), 0);
-    let interrupted = || {
-        let verb = &request.verb;
-        let what = format!(
-            "You wait no longer. The {verb} that was called goes on in AWS, for up to a minute. {}",
-            change.without_us()
-        );
-        Fault::new(exit::INTERRUPTED, what)
-    };
-    loop {
-        let called = interrupt.or(session.desk.call(&function, &payload)).await.ok_or_else(interrupted)?;
-        let answer = match called {
-            Ok(answer) => answer,
-            // What it did stands, and it finds that itself when it is called again.
-            Err(Hindrance::Aws(error)) if error.kind.is_transient() && tries < TRIES => {
-                tries += 1;
-                terminal
-                    .tell(&paint(WARN, format!("{function} gave no answer ({}); it is called again", error.message)));
-                json!({"status": "waiting", "reason": said})
-            }
-            Err(Hindrance::Aws(error)) if error.kind == Kind::Denied => {
-                return Err(Fault::new(
-                    exit::FAILED,
-                    format!(
-                        "You may not call {function}: {}. Ask for lambda:InvokeFunction on it; nothing was changed.",
-                        error.message.trim_end_matches('.')
-                    ),
-                ));
-            }
-            Err(why) => return Err(session.fault(why)),
+    how: &'a How,
+    terminal: &'a Terminal,
+    /// Whether the function may have done something of it.
+    begun: Cell<bool>,
+}
+
+impl Call<'_> {
+    /// Calls the function until it says how it ended.
+    async fn carry_out(&self) -> Result<u8, Fault> {
+        let Self { session, request, change, how, terminal, begun } = self;
+        let (function, payload) = (session.function_of(&request.verb), payload(request));
+        let (interrupt, began) = (Interrupt::watch(), Instant::now());
+        let patience = Duration::from_secs(how.timeout.unsigned_abs());
+        let (mut said, mut tries) = (String::new(), 0);
+        let interrupted = || {
+            let verb = &request.verb;
+            interrupt.fault(format!(
+                "You wait no longer. The {verb} that was called goes on in AWS, for up to a minute. {}",
+                change.without_us()
+            ))
         };
-        let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
-        if word("status") != "waiting" {
-            return told(&answer, request, began.elapsed(), terminal);
-        }
-        if word("reason") != said && !word("reason").is_empty() {
-            word("reason").clone_into(&mut said);
-            if !terminal.json {
-                let time = span::words(i64::try_from(began.elapsed().as_secs()).unwrap_or_default());
-                terminal.tell(&format!("  {} {}", paint(DIM, format!("{time:>10}")), brief(&said)));
+        loop {
+            let called = interrupt.or(session.desk.call(&function, &payload)).await.ok_or_else(interrupted)?;
+            let answer = match called {
+                Ok(answer) => {
+                    begun.set(true);
+                    tries = 0;
+                    answer
+                }
+                Err(Hindrance::Aws(error)) if tries < most_tries(&error) => {
+                    begun.set(begun.get() || error.kind == Kind::Unanswered);
+                    tries += 1;
+                    terminal.tell(&paint(
+                        WARN,
+                        format!("{function} gave no answer ({}); it is called again", error.message),
+                    ));
+                    json!({"status": "waiting", "reason": said})
+                }
+                Err(why) => return Err(self.not_answered(why, &function, tries)),
+            };
+            let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
+            if word("status") != "waiting" {
+                return told(&answer, request, began.elapsed(), terminal);
             }
+            if word("reason") != said && !word("reason").is_empty() {
+                word("reason").clone_into(&mut said);
+                self.progress(&answer, &said, began.elapsed())?;
+            }
+            if began.elapsed() + PAUSE > patience {
+                let what =
+                    format!("It is not done after {}: {said}. {}", span::words(how.timeout), change.without_us());
+                return Err(Fault::new(exit::NOT_YET, what));
+            }
+            interrupt.or(tokio::time::sleep(PAUSE)).await.ok_or_else(interrupted)?;
         }
-        if began.elapsed() + PAUSE > patience {
-            let what = format!("It is not done after {}: {said}. {}", span::words(how.timeout), change.without_us());
-            return Err(Fault::new(exit::NOT_YET, what));
+    }
+
+    /// Says what is waited for now.
+    fn progress(&self, answer: &Value, said: &str, spent: Duration) -> Result<(), Fault> {
+        let seconds = i64::try_from(spent.as_secs()).unwrap_or_default();
+        if self.terminal.json {
+            let mut line = answer.clone();
+            if let Some(line) = line.as_object_mut() {
+                line.insert("seconds".to_owned(), seconds.into());
+            }
+            return self.terminal.json(&line);
         }
-        interrupt.or(tokio::time::sleep(PAUSE)).await.ok_or_else(interrupted)?;
+        let time = span::words(seconds);
+        self.terminal.tell(&format!("  {} {}", paint(DIM, format!("{time:>10}")), brief(said)));
+        Ok(())
+    }
+
+    /// Why the function is called no more, and what that leaves.
+    fn not_answered(&self, why: Hindrance, function: &str, tries: u32) -> Fault {
+        let Fault { code, sentence } = match why {
+            Hindrance::Aws(error) if error.is(&[THREW]) => {
+                let (message, times) = (error.message.trim_end_matches('.'), tries + 1);
+                let what = format!("{function} failed {times} times in a row: {message}. Its log says more.");
+                Fault::new(exit::FAILED, what)
+            }
+            Hindrance::Aws(error) if error.kind == Kind::Denied => {
+                let message = error.message.trim_end_matches('.');
+                let what = format!("You may not call {function}: {message}. Ask for lambda:InvokeFunction on it.");
+                Fault::new(exit::FAILED, what)
+            }
+            why @ (Hindrance::Aws(_) | Hindrance::Refused(_) | Hindrance::Other(_)) => self.session.fault(why),
+        };
+        let left = if self.begun.get() {
+            format!(
+                "What was begun stays, and what was called last may go on for up to a minute. {}",
+                self.change.without_us()
+            )
+        } else {
+            "Nothing was changed.".to_owned()
+        };
+        Fault::new(code, format!("{sentence} {left}"))
+    }
+}
+
+/// How often in a row a call is made again after this.
+fn most_tries(error: &AwsError) -> u32 {
+    if error.is(&[THREW]) {
+        TRIES_THROWN
+    } else if error.kind.is_transient() {
+        TRIES
+    } else {
+        0
     }
 }
 
@@ -186,11 +256,12 @@ fn told(answer: &Value, request: &Request, took: Duration, terminal: &Terminal) 
         terminal.json(answer)?;
         return Ok(code);
     }
+    let service = request.service.as_str();
     let style = if code == exit::DONE { GOOD } else { BAD };
     let took = span::words(i64::try_from(took.as_secs()).unwrap_or_default());
-    let mut text = format!("{} {}\n", paint(style, format!("{}:", word("status"))), word("reason"));
+    let mut text = format!("{} {}\n", paint(style, format!("{}:", word("status"))), here(word("reason"), service));
     let lines = |key: &str| answer.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let next = lines("next").map(|line| here(line, request));
+    let next = lines("next").map(|line| here(line, service));
     let untold = answer.get("untold").and_then(Value::as_str);
     for line in lines("details").map(str::to_owned).chain(next).chain(untold.map(str::to_owned)) {
         text.push_str(&format!("  {line}\n"));
@@ -198,17 +269,6 @@ fn told(answer: &Value, request: &Request, took: Duration, terminal: &Terminal) 
     text.push_str(&format!("  {}\n", paint(DIM, format!("It took {took}."))));
     terminal.say(&brief(&text))?;
     Ok(code)
-}
-
-/// What to do next, as one asks this tool for it.
-fn here(line: &str, request: &Request) -> String {
-    let service = &request.service;
-    let keep = format!("`pointsman finish {service}` keeps it");
-    match (line.contains(r#""action":"finish""#), line.contains(r#""action":"rollback""#)) {
-        (true, true) => format!("{keep}, `pointsman rollback {service}` goes back to what was before."),
-        (true, false) => format!("{keep}."),
-        (false, _) => line.to_owned(),
-    }
 }
 
 /// A direct call, as anybody makes it.
@@ -220,6 +280,12 @@ fn payload(request: &Request) -> Value {
                 payload.insert("action".into(), request.verb.as_str().into());
             }
             Verb::Provision | Verb::Register | Verb::Promote | Verb::Freeze { .. } | Verb::Sweep => {}
+        }
+        if request.spare_way_back {
+            payload.insert("spare".into(), "way-back".into());
+        }
+        if let Some(by) = &request.by {
+            payload.insert("by".into(), by.as_str().into());
         }
         if request.despite_alarms {
             payload.insert("despite_alarms".into(), true.into());

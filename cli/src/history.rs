@@ -5,10 +5,11 @@ use domain::config::Service;
 use domain::request::{Function, Request, Verb};
 use domain::tags::{self, Read};
 use domain::time::Time;
-use runtime::desk::{Hindrance, now};
+use runtime::desk::{Hindrance, all, now};
 use view::arguments::{From, Shared};
 use view::exit::{self, Fault};
 use view::history::{self, Approval, Story};
+use view::paint::{WARN, paint};
 
 use crate::session::Session;
 use crate::terminal::Terminal;
@@ -25,15 +26,25 @@ pub async fn run(
 ) -> Result<u8, Fault> {
     let session = Session::open(shared, &From::default(), Some(service)).await?;
     let (_, service) = session.service(service).await?;
-    let mut lines: Vec<(Time, String)> = Vec::new();
-    for function in FUNCTIONS {
-        let group = format!("/aws/lambda/{}", session.function(function));
-        match session.desk.log(&group, now() + -since, &history::pattern(service.name.as_str())).await {
-            Ok(found) => lines.extend(found.into_iter().map(|line| (line.at, line.text))),
+    let (mut lines, mut not_before): (Vec<(Time, String)>, Option<Time>) = (Vec::new(), None);
+    let (since, pattern) = (now() + -since, history::pattern(service.name.as_str()));
+    let groups = FUNCTIONS.map(|function| format!("/aws/lambda/{}", session.function(function)));
+    for log in all(groups.iter().map(|group| session.desk.log(group, since, &pattern))).await {
+        match log {
+            Ok(log) => {
+                lines.extend(log.lines);
+                not_before = not_before.max(log.not_before);
+            }
             // It has never been called.
             Err(Hindrance::Aws(error)) if error.kind == Kind::NotThere => {}
             Err(why) => return Err(session.fault(why)),
         }
+    }
+    if let Some(time) = not_before {
+        terminal.tell(&paint(
+            WARN,
+            format!("The logs are long: of what was done before {time} not all was read, and rows may be missing."),
+        ));
     }
     lines.sort_by_key(|(at, _)| *at);
     let mut stories = history::read(service.name.as_str(), &lines);

@@ -65,16 +65,27 @@ pub async fn hold(shared: &Shared, service: &str, reason: &str, time: i64, termi
             terminal.tell("A call is changing the service; it is held as soon as that ends.");
         }
         if interrupt.or(tokio::time::sleep(PAUSE)).await.is_none() {
-            return Err(Fault::new(exit::INTERRUPTED, format!("{name} is not held.")));
+            return Err(interrupt.fault(format!("{name} is not held.")));
         }
     }
     Err(Fault::new(exit::NOT_YET, format!("{name} is not held: calls change it one after the other. Try again.")))
 }
 
-/// Ends a hold.
-pub async fn release(shared: &Shared, service: &str, terminal: &Terminal) -> Result<u8, Fault> {
+/// Ends a hold; somebody else's not without a question.
+pub async fn release(shared: &Shared, service: &str, yes: bool, terminal: &Terminal) -> Result<u8, Fault> {
     let session = Session::open(shared, &From::default(), Some(service)).await?;
     let (name, _) = session.found(service).await?;
+    if !yes {
+        let (stands, who) = tokio::join!(session.desk.held(&name), session.desk.who());
+        let who = who.map_err(|why| session.fault(why))?;
+        let mine = person(&who).unwrap_or(&who);
+        if let Some(Hold { by, why, until }) = stands.map_err(|why| session.fault(why))?.filter(|hold| hold.by != mine)
+        {
+            let held = format!("{name} is held by {by} until {until}: {why}.");
+            let agreed = terminal.agrees(&format!("{held} End that?"));
+            agreed.map_err(|Fault { code, sentence }| Fault::new(code, format!("{held} {sentence}")))?;
+        }
+    }
     let ended = session.desk.release_hold(&name).await.map_err(|why| session.fault(why))?;
     if terminal.json {
         let by = ended.as_ref().map(|hold| hold.by.as_str());

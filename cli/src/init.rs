@@ -22,7 +22,7 @@ pub async fn run(
     let serving = session.desk.behind(rule, &name).await.map_err(|why| match why {
         // What was named is not there, or is nothing to begin from.
         Hindrance::Other(sentence) => Fault::refused(format!("{}.", sentence.trim_end_matches('.'))),
-        why @ Hindrance::Aws(_) => session.fault(why),
+        why @ (Hindrance::Aws(_) | Hindrance::Refused(_)) => session.fault(why),
     })?;
     let rules = session.desk.rules(&serving.listener).await.map_err(|why| session.fault(why))?;
     let taken = rules.iter().map(|rule| rule.priority).collect();

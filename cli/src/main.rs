@@ -62,7 +62,7 @@ async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8, Fault> {
             init::run(shared, service, rule, pre_product_host.as_deref(), terminal).await
         }
         Command::Hold { service, reason, time } => hold::hold(shared, service, reason, *time, terminal).await,
-        Command::ReleaseHold { service } => hold::release(shared, service, terminal).await,
+        Command::ReleaseHold { service, yes } => hold::release(shared, service, *yes, terminal).await,
         Command::History { service, since, pipeline } => {
             history::run(shared, service, *since, pipeline.as_deref(), terminal).await
         }

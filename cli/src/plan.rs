@@ -95,22 +95,28 @@ pub async fn run(
     } else {
         show(&prepared, terminal)?;
     }
-    Ok(code(&prepared.course))
+    Ok(if prepared.held.is_some() && goes_on(&prepared.course) { exit::NOT_YET } else { code(&prepared.course) })
+}
+
+/// Whether there is anything to wait for the end of a hold with.
+pub fn goes_on(course: &Course) -> bool {
+    match &course.ending {
+        Ending::Refused(_) | Ending::Failed(_) | Ending::Done { nothing_to_do: true, .. } => false,
+        Ending::Done { .. } | Ending::Waits(_) | Ending::Open => true,
+    }
 }
 
 /// Shows what the call would do.
 pub fn show(prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
-    let Prepared { request, course, world, .. } = prepared;
+    let Prepared { request, course, world, held, unseen, .. } = prepared;
     if terminal.json {
-        terminal.json(&course::json(request, course, world))?;
-    } else {
-        terminal.say(&course::text(request, course, world))?;
+        return terminal.json(&course::json(request, course, world, held.as_ref(), unseen));
     }
-    for unseen in &prepared.unseen {
+    // Before anything that would be done is read.
+    let held = held.as_ref().map(|hold| course::held(request, hold) + "\n").unwrap_or_default();
+    terminal.say(&(held + &course::text(request, course, world)))?;
+    for unseen in unseen {
         terminal.tell(unseen);
-    }
-    if let Some(hold) = &prepared.held {
-        terminal.tell(&format!("{} is held by {} until {}: {}.", request.service, hold.by, hold.until, hold.why));
     }
     Ok(())
 }
@@ -132,7 +138,7 @@ fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> R
     terminal.say(&format!("{carries_out:#}\n"))?;
     terminal.tell(&format!("Whoever has {function} do it needs lambda:InvokeFunction on it alone."));
     if code(course) != exit::DONE {
-        terminal.tell(&course::ending(course).1);
+        terminal.tell(&course::ending(course, request).1);
     }
     Ok(())
 }

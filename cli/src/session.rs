@@ -84,6 +84,7 @@ impl Session {
     pub fn fault(&self, hindrance: Hindrance) -> Fault {
         match hindrance {
             Hindrance::Aws(error) => exit::of_aws(&error, &self.place),
+            Hindrance::Refused(sentence) => Fault::refused(format!("{}.", sentence.trim_end_matches('.'))),
             Hindrance::Other(sentence) => Fault::new(exit::FAILED, format!("{}.", sentence.trim_end_matches('.'))),
         }
     }

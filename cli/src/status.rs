@@ -6,12 +6,12 @@ use domain::config::{Found, Service};
 use domain::id::ServiceName;
 use domain::request::{Request, Verb};
 use domain::world::Scope;
-use runtime::desk::now;
+use runtime::desk::{all, now};
 use serde_json::{Value, json};
 use view::arguments::{From, Shared};
 use view::exit::{self, Fault};
 use view::paint::{BAD, paint};
-use view::status;
+use view::status::{self, Status};
 
 use crate::interrupt::Interrupt;
 use crate::session::{Session, readable};
@@ -19,6 +19,14 @@ use crate::terminal::Terminal;
 
 /// Puts the cursor to the top and clears what is below.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+/// So many services are looked at side by side: AWS answers no more at once for long.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What is shown: a text, or what stands for it in JSON.
+struct Piece {
+    text: String,
+    json: Value,
+}
 
 /// Runs the command.
 pub async fn run(
@@ -28,69 +36,102 @@ pub async fn run(
     every: Option<i64>,
     terminal: &Terminal,
 ) -> Result<u8, Fault> {
-    let session = Session::open(shared, from, service).await?;
+    let mut session = Session::open(shared, from, service).await?;
+    let say = |piece: Piece| if terminal.json { terminal.json(&piece.json) } else { terminal.say(&piece.text) };
     let Some(every) = every else {
-        return once(&session, service, terminal).await;
+        return once(&session, service, terminal, say).await;
     };
-    let interrupt = Interrupt::watch();
+    let (interrupt, mut was_shown) = (Interrupt::watch(), false);
     loop {
-        if terminal.is_screen() {
-            terminal.say(CLEAR)?;
-        }
-        let shown = async {
-            once(&session, service, terminal).await?;
+        let watched = async {
+            let mut pieces = Vec::new();
+            let shown = once(&session, service, terminal, |piece| {
+                pieces.push(piece);
+                Ok(())
+            });
+            match shown.await {
+                Ok(_) => {
+                    // Only now: who watches has something to look at meanwhile.
+                    if terminal.is_screen() {
+                        terminal.say(CLEAR)?;
+                    }
+                    pieces.into_iter().try_for_each(say)?;
+                    was_shown = true;
+                }
+                Err(fault) if was_shown && [exit::NO_AWS, exit::FAILED].contains(&fault.code) => {
+                    terminal.fault(fault.code, &format!("{} It is looked at again.", fault.sentence));
+                    if fault.code == exit::NO_AWS {
+                        // The keys may be others by now.
+                        session = Session::open(shared, from, service).await.unwrap_or(session);
+                    }
+                }
+                Err(fault) => return Err(fault),
+            }
             tokio::time::sleep(Duration::from_secs(every.unsigned_abs())).await;
-            Ok::<(), Fault>(())
+            Ok(session)
         };
-        match interrupt.or(shown).await {
-            Some(shown) => shown?,
-            None => return Ok(exit::INTERRUPTED),
-        }
+        session = match interrupt.or(watched).await {
+            Some(session) => session?,
+            None => return Ok(interrupt.code()),
+        };
     }
 }
 
-/// Shows it once; answers the code to end with: refused where a service could not be shown.
-async fn once(session: &Session, service: Option<&str>, terminal: &Terminal) -> Result<u8, Fault> {
+/// Looks once; answers the code to end with: of the first service that could not be shown, where one could not.
+async fn once(
+    session: &Session,
+    service: Option<&str>,
+    terminal: &Terminal,
+    mut say: impl FnMut(Piece) -> Result<(), Fault>,
+) -> Result<u8, Fault> {
     if let Some(name) = service {
         let (found, service) = session.service(name).await?;
-        show(session, &found, &service, terminal).await?;
+        if !terminal.json {
+            // Before anything is looked at: who waits sees what for.
+            say(Piece { text: status::heading(&service), json: Value::Null })?;
+        }
+        let status = look(session, &found, &service).await?;
+        say(Piece { text: status::text(&status), json: json(&status) })?;
         return Ok(exit::DONE);
     }
     let mut code = exit::DONE;
-    let every = session.desk.every().await.map_err(|why| session.fault(why))?;
+    let every: Vec<_> = session.desk.every().await.map_err(|why| session.fault(why))?.into_iter().collect();
     if every.is_empty() {
         terminal.tell("No service is configured yet: see docs/configuration.md.");
     }
-    for (name, found) in every {
-        // What is wrong with one keeps nobody from the others.
-        let shown = match readable(&name, found) {
-            Ok((found, service)) => show(session, &found, &service, terminal).await,
-            Err(fault) => Err(fault),
-        };
-        match shown {
-            Err(fault) if fault.code == exit::REFUSED => {
-                not_shown(&name, &fault, terminal)?;
-                code = exit::REFUSED;
-            }
-            shown => shown?,
+    for some in every.chunks(SIDE_BY_SIDE) {
+        let looked = all(some.iter().map(|(name, found)| async move {
+            let (found, service) = readable(name, found.clone())?;
+            let status = look(session, &found, &service).await?;
+            Ok::<_, Fault>((status::heading(&service), status))
+        }));
+        for ((name, _), shown) in some.iter().zip(looked.await) {
+            say(match shown {
+                Ok((heading, status)) => Piece { text: heading + &status::text(&status), json: json(&status) },
+                // What is wrong with one keeps nobody from the others.
+                Err(fault) => {
+                    code = if code == exit::DONE { fault.code } else { code };
+                    not_shown(name, &fault)
+                }
+            })?;
         }
     }
     Ok(code)
 }
 
-fn not_shown(name: &ServiceName, fault: &Fault, terminal: &Terminal) -> Result<(), Fault> {
-    if terminal.json {
-        terminal.json(&json!({"service": name, "status": "fault", "code": fault.code, "reason": fault.sentence}))
-    } else {
-        terminal.say(&format!("{name}\n  {}\n", paint(BAD, fault.sentence.replace('\n', "\n  "))))
+fn json(status: &Status) -> Value {
+    serde_json::to_value(status).unwrap_or(Value::Null)
+}
+
+fn not_shown(name: &ServiceName, fault: &Fault) -> Piece {
+    let Fault { code, sentence } = fault;
+    Piece {
+        text: format!("{name}\n  {}\n", paint(BAD, sentence.replace('\n', "\n  "))),
+        json: json!({"service": name, "status": "fault", "code": code, "reason": sentence}),
     }
 }
 
-async fn show(session: &Session, found: &Found, service: &Service, terminal: &Terminal) -> Result<(), Fault> {
-    if !terminal.json {
-        // Before anything is looked at: who waits sees what for.
-        terminal.say(&status::heading(service))?;
-    }
+async fn look(session: &Session, found: &Found, service: &Service) -> Result<Status, Fault> {
     let request = Request::new(service.name.clone(), None, Verb::Finish);
     let mut scope = plans::scope(&request.verb, service);
     scope.alarms = !service.alarms.is_empty();
@@ -115,8 +156,5 @@ async fn show(session: &Session, found: &Found, service: &Service, terminal: &Te
     status.costs.price = price;
     status.unseen = unseen;
     status.unseen.extend(not_seen);
-    if terminal.json {
-        return terminal.json(&serde_json::to_value(&status).unwrap_or(Value::Null));
-    }
-    terminal.say(&status::text(&status))
+    Ok(status)
 }

@@ -65,17 +65,29 @@ impl Terminal {
 
     /// Asks for a yes.
     pub fn agrees(&self, question: &str) -> Result<(), Fault> {
+        self.asks(&format!("{question} [y/N] "), |answer| ["y", "yes"].contains(&answer.to_lowercase().as_str()))
+    }
+
+    /// Asks for a name: what cannot be undone is agreed to by no letter that is typed by habit.
+    pub fn agrees_by_name(&self, question: &str, name: &str) -> Result<(), Fault> {
+        self.asks(&format!("{question} Type {name} if so: "), |answer| answer == name)
+    }
+
+    fn asks(&self, prompt: &str, is_yes: impl Fn(&str) -> bool) -> Result<(), Fault> {
         // The plan is on the standard output: whoever answers has to see it.
         if !(stdin().is_terminal() && stdout().is_terminal() && stderr().is_terminal()) {
-            let sentence = "Nothing was changed: there is no terminal for the plan and the question. Say --yes if the plan is what you want.";
+            let sentence = "Nothing was changed: there is no terminal for the plan and the question. Say --yes if that is what you want.";
             return Err(Fault::new(exit::NOT_AGREED, sentence));
         }
         let mut err = AutoStream::new(stderr(), self.color).lock();
-        let _ = write!(err, "{question} [y/N] ");
+        let _ = write!(err, "{prompt}");
         let _ = err.flush();
         let mut answer = String::new();
         let read = stdin().lock().read_line(&mut answer);
-        let yes = read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
-        if yes { Ok(()) } else { Err(Fault::new(exit::NOT_AGREED, "Nothing was changed.")) }
+        if read.is_ok() && is_yes(answer.trim()) {
+            Ok(())
+        } else {
+            Err(Fault::new(exit::NOT_AGREED, "Nothing was changed."))
+        }
     }
 }

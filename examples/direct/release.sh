@@ -6,11 +6,13 @@
 #   release.sh register         QA can reach it; release.env says where, and what of it was seen
 #   release.sh promote          customers get it; with FINGERPRINT only what was seen
 #   release.sh finish           it is kept: what was before it goes
-#   release.sh rollback         nothing of it stays; if it is product, customers get the one before
+#   release.sh rollback         nothing of it stays; if it is product, customers get the one before. If it is the one before
+#                               itself, which a build that is tried again late may be, it is refused: that is the way back
 #
 # SERVICE and RELEASE say of what. A release has a name of its own: one that was rolled back does not come back.
 # BUILDS_BUCKET is where builds are uploaded to. As need be: WAIT_SECONDS, how long a step may take (3600); PAUSE_SECONDS, how
-# long before it is called again (5); POINTSMAN_PREFIX, what the functions' names begin with (pointsman).
+# long before it is called again (5); POINTSMAN_PREFIX, what the functions' names begin with (pointsman); BY, who asks, for
+# notices and the history (whom the CI names).
 #
 # It ends with 0: done. 1: failed. 2: not called right. 3: refused, nothing was changed. 5: AWS could not be asked.
 # 6: not done in time. 130, 143: stopped.
@@ -63,10 +65,13 @@ plain() {
 /g' -e 's/\\"/"/g' -e 's/\\\\/\\/g'
 }
 
+# Who asks: GitHub's and GitLab's user, Jenkins' build. It becomes part of JSON, and a bot has brackets in its name.
+by=$(printf %s "${BY:-${GITHUB_ACTOR:-${GITLAB_USER_LOGIN:-${BUILD_TAG-}}}}" | tr -cd 'A-Za-z0-9._:@+=/-' | cut -c 1-128)
+
 # Calls a function until it no longer answers that it waits: call FUNCTION [MORE OF THE PAYLOAD].
 call() {
     function=${POINTSMAN_PREFIX:-pointsman}-$1 began=$(date +%s) said='' threw=0
-    printf '{"service":"%s","release":"%s"%s}' "$SERVICE" "$RELEASE" "${2-}" > "$work/payload"
+    printf '{"service":"%s","release":"%s"%s%s}' "$SERVICE" "$RELEASE" "${by:+,\"by\":\"$by\"}" "${2-}" > "$work/payload"
     while :; do
         # A function answers within its minute.
         run aws lambda invoke --function-name "$function" --payload "fileb://$work/payload" --cli-read-timeout 90 \
@@ -135,6 +140,7 @@ register)
     printf '%s\n' "RELEASE=$RELEASE" "PRE_PRODUCT_URL=$(text PreProductUrl)" "FINGERPRINT=$(text Fingerprint)" > release.env
     ;;
 promote) call promote "${FINGERPRINT:+,\"fingerprint\":\"$FINGERPRINT\"}" ;;
-finish | rollback) call teardown ",\"action\":\"$step\"" ;;
+finish) call teardown ',"action":"finish"' ;;
+rollback) call teardown ',"action":"rollback","spare":"way-back"' ;;
 *) end 2 "$(sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' "$0")" ;;
 esac

@@ -478,6 +478,7 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
     ];
     let pipeline = c.chance(30).then(|| text::like(c, &["mobile-web"], 50));
     let (despite_alarms, fingerprint) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
+    let (spare_way_back, by) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
     let request = |verb: Verb| Request {
         service: service.name.clone(),
         release: release.clone().filter(|_| verb != Verb::Sweep),
@@ -486,6 +487,8 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
         started,
         despite_alarms,
         fingerprint: fingerprint.clone(),
+        spare_way_back,
+        by: by.clone(),
     };
     verbs.into_iter().map(request).collect()
 }

@@ -118,7 +118,7 @@ pub enum Command {
         #[command(flatten)]
         how: How,
     },
-    /// Takes the whole service down: rules, servers, groups and names
+    /// Takes the whole service down: rules, servers, groups and names; agreed to by typing its name
     Remove {
         #[command(flatten)]
         of: Of,
@@ -162,10 +162,13 @@ pub enum Command {
         #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = span::parser(), allow_hyphen_values = true)]
         time: i64,
     },
-    /// Ends a hold
+    /// Ends a hold; asks first where it is somebody else's
     ReleaseHold {
         /// The service
         service: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Releases of a service, who approved them, how long each step took
     History {

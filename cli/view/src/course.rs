@@ -1,12 +1,13 @@
 //! What a call would do, as text and as JSON.
 
 use domain::plan::Step;
-use domain::refusal::WaitFor;
+use domain::refusal::{Hold, WaitFor};
 use domain::request::Request;
 use domain::world::World;
 use serde_json::{Value, json};
 
 use crate::foresee::{Course, Ending, Part};
+use crate::here::here;
 use crate::paint::{BAD, BOLD, DIM, GOOD, WARN, paint};
 use crate::release::brief;
 use crate::span;
@@ -17,6 +18,8 @@ struct Line {
     kind: &'static str,
     text: String,
     may_follow: bool,
+    /// A step's name in the functions' log, and what it is about: an ARN, ids, a name.
+    step: Option<(&'static str, String)>,
 }
 
 fn lines(course: &Course, world: &World) -> Vec<Line> {
@@ -26,18 +29,20 @@ fn lines(course: &Course, world: &World) -> Vec<Line> {
             if let Step::CreateGroup(new) = step {
                 names.learn_new(new);
             }
-            Line { kind: "step", text: names.step(step), may_follow: *may_follow }
+            let logged = Some((step.name(), step.resource()));
+            Line { kind: "step", text: names.step(step), may_follow: *may_follow, step: logged }
         }
         Part::Wait { what, seconds } => {
             // A few seconds stand in the sentence itself, but for those of draining.
             let least = if matches!(what, WaitFor::Draining { .. }) { 1 } else { 60 };
             let time =
                 seconds.filter(|seconds| *seconds >= least).map(|seconds| format!(" ({})", span::words(seconds)));
-            Line { kind: "wait", text: format!("wait for {what}{}", time.unwrap_or_default()), may_follow: false }
+            let text = format!("wait for {what}{}", time.unwrap_or_default());
+            Line { kind: "wait", text, may_follow: false, step: None }
         }
         Part::Check { release, checks } => {
             let text = format!("have {release} examined by {}", checks.join(" and "));
-            Line { kind: "check", text, may_follow: false }
+            Line { kind: "check", text, may_follow: false, step: None }
         }
     });
     each.collect()
@@ -45,8 +50,8 @@ fn lines(course: &Course, world: &World) -> Vec<Line> {
 
 /// What it comes to: a word for scripts, and a sentence.
 #[must_use]
-pub fn ending(course: &Course) -> (&'static str, String) {
-    match &course.ending {
+pub fn ending(course: &Course, request: &Request) -> (&'static str, String) {
+    let (end, sentence) = match &course.ending {
         Ending::Done { headline, nothing_to_do: true } => {
             ("nothing_to_do", format!("Nothing is to be done: {headline}."))
         }
@@ -55,7 +60,15 @@ pub fn ending(course: &Course) -> (&'static str, String) {
         Ending::Failed(failure) => ("failed", format!("{failure}.")),
         Ending::Waits(wait) => ("waiting", format!("It would wait for {wait}.")),
         Ending::Open => ("open", "What follows cannot be said from here.".to_owned()),
-    }
+    };
+    (end, here(&sentence, request.service.as_str()))
+}
+
+/// That somebody holds the service: the call would wait, whatever follows.
+#[must_use]
+pub fn held(request: &Request, hold: &Hold) -> String {
+    let Hold { by, why, until } = hold;
+    paint(WARN, format!("{} is held by {by} until {until}: {why}. Until then the call would wait.", request.service))
 }
 
 /// The course as people read it.
@@ -76,7 +89,7 @@ pub fn text(request: &Request, course: &Course, world: &World) -> String {
         Ending::Refused(_) | Ending::Failed(_) => BAD,
         Ending::Waits(_) | Ending::Open => WARN,
     };
-    text.push_str(&format!("  {}\n", paint(style, ending(course).1)));
+    text.push_str(&format!("  {}\n", paint(style, ending(course, request).1)));
     brief(&text)
 }
 
@@ -89,14 +102,20 @@ pub fn headline(request: &Request) -> String {
 
 /// The course for scripts.
 #[must_use]
-pub fn json(request: &Request, course: &Course, world: &World) -> Value {
+pub fn json(request: &Request, course: &Course, world: &World, held: Option<&Hold>, unseen: &[String]) -> Value {
     let steps: Vec<Value> = lines(course, world)
         .iter()
-        .map(|line| json!({"kind": line.kind, "what": line.text, "may_follow": line.may_follow}))
+        .map(|line| {
+            let (step, resource) = line.step.as_ref().map(|(step, resource)| (*step, resource.as_str())).unzip();
+            json!({
+                "kind": line.kind, "what": line.text, "may_follow": line.may_follow, "step": step, "resource": resource,
+            })
+        })
         .collect();
-    let (end, sentence) = ending(course);
+    let (end, sentence) = ending(course, request);
+    let held = held.map(|hold| json!({"by": hold.by, "why": hold.why, "until": hold.until.to_string()}));
     json!({
-        "service": request.service, "release": request.release, "verb": request.verb.as_str(),
-        "steps": steps, "end": end, "sentence": sentence,
+        "service": request.service, "release": request.release, "verb": request.verb.as_str(), "held": held,
+        "steps": steps, "end": end, "sentence": sentence, "unseen": unseen,
     })
 }

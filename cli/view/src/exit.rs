@@ -3,7 +3,7 @@
 use domain::aws::{AwsError, Kind};
 
 /// The codes, as the manual lists them.
-pub const CODES: [(u8, &str); 9] = [
+pub const CODES: [(u8, &str); 10] = [
     (0, "What was asked for stands, or was shown."),
     (1, "It failed: AWS, the account, or a fault of ours."),
     (2, "The command line is not right."),
@@ -16,6 +16,7 @@ pub const CODES: [(u8, &str); 9] = [
     (6, "It is not done yet: somebody holds the service, or `--timeout` is over. Call again later."),
     (130, "Ctrl-C."),
     (141, "Whoever read the output went away. What was called by then is done all the same."),
+    (143, "It was told to end, by SIGTERM: as with Ctrl-C."),
 ];
 
 /// Done.
@@ -34,6 +35,8 @@ pub const NO_AWS: u8 = 5;
 pub const NOT_YET: u8 = 6;
 /// Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
+/// SIGTERM.
+pub const STOPPED: u8 = 143;
 /// Whoever read the output went away.
 pub const PIPE_CLOSED: u8 = 141;
 

@@ -7,6 +7,7 @@ pub mod course;
 pub mod credentials;
 pub mod exit;
 pub mod foresee;
+pub mod here;
 pub mod history;
 pub mod init;
 pub mod manual;

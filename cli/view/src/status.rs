@@ -188,6 +188,8 @@ fn placed(standing: &Standing<'_>, who: &Who, product: Option<&Who>, back: Optio
     let unwell: BTreeSet<String> = unwell.chain(stopped).collect();
     let service = standing.service;
     let life = match role {
+        // The sweep takes it at once, if it finds product in order.
+        "retired" if share.is_none() => standing.product_share().map(|_| 0),
         "way back" | "retired" => service.retired_ttl_seconds,
         "pre-product" => Some(service.pre_product_ttl_seconds),
         "rejected" => Some(service.keep_rejected_seconds),

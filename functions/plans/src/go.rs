@@ -183,7 +183,7 @@ pub fn only(
 pub struct Together {
     /// What can be done now.
     pub stages: Vec<Stage>,
-    /// The first wait.
+    /// What is waited for: the first kind of wait, of all releases that wait so.
     pub wait: Option<WaitFor>,
     /// What is left standing on purpose.
     pub left: Vec<(ReleaseId, Left)>,
@@ -201,7 +201,7 @@ impl Together {
             }
             let going = next(standing, request, release);
             together.stages.extend(going.stages);
-            together.wait = together.wait.or(going.wait);
+            together.wait = both(together.wait, going.wait);
             together.left.extend(going.left.map(|left| (release.clone(), left)));
         }
         together
@@ -238,6 +238,22 @@ impl Together {
             lines: vec!["Its rules of Pointsman's are gone; a rule somewhere else forwards to it.".to_owned()],
             next: vec!["Take the group out of that rule; the sweep then drains and removes it.".to_owned()],
         }]
+    }
+}
+
+/// Two waits as one: of one kind all that both name, else the first, for the other comes after it.
+fn both(one: Option<WaitFor>, other: Option<WaitFor>) -> Option<WaitFor> {
+    match (one, other) {
+        (Some(WaitFor::Settling { seconds: one }), Some(WaitFor::Settling { seconds: other })) => {
+            Some(WaitFor::Settling { seconds: one.max(other) })
+        }
+        (Some(WaitFor::Draining { targets: one }), Some(WaitFor::Draining { targets: other })) => {
+            Some(WaitFor::Draining { targets: [one, other].concat() })
+        }
+        (Some(WaitFor::LettingGo { groups: one }), Some(WaitFor::LettingGo { groups: other })) => {
+            Some(WaitFor::LettingGo { groups: [one, other].concat() })
+        }
+        (one, other) => one.or(other),
     }
 }
 

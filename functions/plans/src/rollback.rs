@@ -59,10 +59,13 @@ pub fn plan(
             Ok((stages, _)) => Plan { stages, end: End::Look }.after(Vec::new()),
             Err(refusal) => Plan::only(End::Refuse(refusal)),
         },
-        Traffic::Zero => {
-            let was_way_back = !standing.is_taken_away(release);
-            reject(standing, request, release, reason, was_way_back.then(|| no_way_back(standing)))
+        Traffic::Zero if standing.is_taken_away(release) => reject(standing, request, release, reason, None),
+        // A late call of an old build means its own release, and must not take from what is product the way back.
+        Traffic::Zero if request.spare_way_back => {
+            let product = standing.product_release().cloned();
+            Plan::only(End::Refuse(Refusal::IsWayBack { release: release.clone(), product }))
         }
+        Traffic::Zero => reject(standing, request, release, reason, Some(no_way_back(standing))),
         Traffic::NotInRule => {
             let was_in_service = standing.role_by_tags(release) == Some(Role::Retired);
             reject(standing, request, release, reason, was_in_service.then(|| no_way_back(standing)))

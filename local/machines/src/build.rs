@@ -120,14 +120,15 @@ async fn run(order: &Build, spec: &BuildSpec, folder: &Path, source: &Path) -> R
     Err(failed(phase, &reason))
 }
 
-/// All commands in one shell, which notes at its end which of them was the last, and the values of what is exported.
+/// All commands in one shell, which notes at its end which of them was the last, and the values of what is exported: a
+/// child process has those alone, as CodeBuild has.
 fn script(commands: &[(crate::buildspec::Phase, &str)], exported: &[String]) -> String {
     let mut script = "trap 'printf %s \"$STAND_IN_AT\" >\"$HOME/at\"' EXIT\nset -e\n".to_owned();
     for (at, (_, command)) in commands.iter().enumerate() {
         script.push_str(&format!("STAND_IN_AT={at}\n{command}\n"));
     }
     for name in exported {
-        script.push_str(&format!("printf %s \"${name}\" >\"$HOME/{}\"\n", exported_file(name)));
+        script.push_str(&format!("sh -c 'printf %s \"${name}\"' >\"$HOME/{}\"\n", exported_file(name)));
     }
     script
 }

@@ -3,9 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::{Rule, What};
+use gateway::{Bytes, Rule, What};
+use local::revision::Changes;
+use local::stack::Approval;
 use local::standing::Tagged;
 use local::xml;
 use local::{Options, Stack};
@@ -117,6 +120,54 @@ async fn a_release_goes_there_and_back_by_hand() {
     let steps: Vec<&str> =
         r2["steps"].as_array().unwrap().iter().map(|step| step["action"].as_str().unwrap()).collect();
     assert_eq!(steps, ["provision", "register", "promote", "rollback"], "{r2:#}");
+    // A script says nothing of itself, the tool whose credentials it has.
+    let by: Vec<&str> = r2["steps"].as_array().unwrap().iter().map(|step| step["by"].as_str().unwrap()).collect();
+    assert_eq!(by[..2], ["somebody, by a direct call"; 2]);
+    assert_eq!(by[2], by[3]);
+    says(by[3], &[", as a direct call says"]);
+}
+
+#[tokio::test]
+async fn a_release_that_another_call_rejected_has_its_row() {
+    let stack = stack().await;
+    pre_product(&stack, SERVICE, "r1").await;
+    pre_product(&stack, SERVICE, "r2").await;
+    run(&stack, &["history", SERVICE]).await.ended(0, &["r1\n", "rejected  done", "superseded by r2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_approved_a_release_stands_between_its_steps() {
+    let stack = stack().await;
+    let execution = stack.ship(SERVICE, "1", &Changes::default()).await.unwrap();
+    stack.answer(SERVICE, &execution, "ShipIt", Approval::Approved, "it is good").await.unwrap();
+    stack.approval(SERVICE, &execution, "KeepIt").await.unwrap();
+    let history = run(&stack, &["history", SERVICE]).await;
+    history.ended(0, &[&execution, "ShipIt approved by ", "(the pipeline mobile-web)"]);
+    let places = ["register  done", "ShipIt approved", "promote   done"].map(|row| history.out.find(row).unwrap());
+    assert!(places.is_sorted(), "{}", history.out);
+}
+
+#[tokio::test]
+async fn scripts_get_every_line_in_json() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    pre_product(&stack, SERVICE, "r2").await;
+    let plan = run(&stack, &["plan", "promote", SERVICE, "--json"]).await.json();
+    let switch = &plan["steps"][0];
+    assert_eq!((&switch["step"], &plan["held"], &plan["unseen"]), (&json!("ModifyRule"), &Value::Null, &json!([])));
+    says(switch["resource"].as_str().unwrap(), &["arn:aws:elasticloadbalancing:", ":listener-rule/"]);
+    let promoted = run(&stack, &["promote", SERVICE, "--yes", "--json"]).await;
+    promoted.ended(0, &[]);
+    let lines: Vec<Value> = promoted.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.first().unwrap()["end"], "done");
+    assert_eq!(lines.last().unwrap()["status"], "done");
+    let finished = run(&stack, &["finish", SERVICE, "--yes", "--json"]).await;
+    let waits = |line: &Value| line["status"] == "waiting" && line["seconds"].is_i64();
+    assert!(finished.out.lines().any(|line| waits(&serde_json::from_str(line).unwrap())), "{}", finished.out);
+    let fault = run(&stack, &["status", "nobody", "--json"]).await;
+    assert_eq!(fault.code, 3);
+    assert_eq!((&fault.json()["status"], &fault.json()["code"]), (&json!("fault"), &json!(3)));
+    says(fault.json()["reason"].as_str().unwrap(), &["nobody is not configured"]);
 }
 
 #[tokio::test]
@@ -183,6 +234,22 @@ async fn at_a_terminal_it_asks() {
 }
 
 #[tokio::test]
+async fn a_service_is_removed_by_its_name_and_by_no_letter() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    let before = stack.gateway().record().mark();
+    for no in ["y\n", "yes\n", "mobile-we\n", "\n"] {
+        let said = at_a_terminal(&stack, &["remove", SERVICE], "", no).await;
+        assert_eq!(said.code, 4, "{no}: {}", said.out);
+        says(&said.out, &["Remove the whole service mobile-web", "Type mobile-web if so:", "Nothing was changed"]);
+    }
+    unchanged_since(&stack, before);
+    let said = at_a_terminal(&stack, &["remove", SERVICE], "", "mobile-web\n").await;
+    assert_eq!(said.code, 0, "{}", said.out);
+    says(&said.out, &["service mobile-web is removed"]);
+}
+
+#[tokio::test]
 async fn who_watches_sees_it_again_until_ctrl_c() {
     let stack = stack().await;
     product(&stack, SERVICE, "r1").await;
@@ -196,8 +263,36 @@ async fn who_watches_sees_it_again_until_ctrl_c() {
         }
     };
     tokio::time::timeout(PATIENCE, twice).await.expect("it is shown once alone");
+    // What does not last ends nothing.
+    let throttled = stack.gateway().faults().add(Rule::new(What::Throttle).caller("TERMINAL").action("DescribeRules"));
+    let again = async {
+        while !lines.next_line().await.unwrap().expect("it ended").contains("looked at again") {}
+        stack.gateway().faults().remove(throttled);
+        while !lines.next_line().await.unwrap().expect("it ended").contains("product      r1") {}
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("it is shown no more");
     let ended = ctrl_c(&mut child).await;
     assert_eq!(ended, Some(130));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_one_service_hides_none_of_the_others() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    let bad = Service::with(&stack, "another", 2, |config| {
+        config["listener_arn"] = json!("arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/gone/11/22");
+    })
+    .await;
+    let all = run(&stack, &["status"]).await;
+    assert!(all.code != 0, "{}", all.out);
+    says(&all.out, &[&bad.name, "gone", "mobile-web", "product      r1"]);
+    let denied = Rule::new(What::AccessDenied).caller("TERMINAL").action("DescribeRules").times(1);
+    stack.gateway().faults().add(denied);
+    let all = run(&stack, &["status", "--json"]).await;
+    assert!(all.code != 0, "{}", all.out);
+    let shown: Vec<Value> = all.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(shown.len(), 2, "{shown:#?}");
+    assert!(shown.iter().all(|line| line["service"].is_string()), "{shown:#?}");
 }
 
 #[tokio::test]
@@ -214,6 +309,9 @@ async fn who_holds_a_service_keeps_everybody_out() {
     let mut bob = command(&stack, &["hold", SERVICE, "--reason", "mine", "--for", "1m"]);
     bob.env("AWS_ACCESS_KEY_ID", xml::first(&bobs, "AccessKeyId").unwrap());
     run_command(bob).await.ended(3, &["already: the database moves", "release-hold mobile-web"]);
+    let mut bob = command(&stack, &["release-hold", SERVICE]);
+    bob.env("AWS_ACCESS_KEY_ID", xml::first(&bobs, "AccessKeyId").unwrap());
+    run_command(bob).await.ended(4, &["held by", "the database moves", "no terminal", "--yes"]);
     run(&stack, &["hold", SERVICE, "--reason", "it still moves", "--for", "-1h"]).await.ended(2, &["-1h"]);
     run(&stack, &["hold", SERVICE, "--reason", "the database moves on", "--for", "3h"])
         .await
@@ -225,12 +323,24 @@ async fn who_holds_a_service_keeps_everybody_out() {
     says(reason(&answer), &["the database moves", "held until"]);
     run(&stack, &["promote", SERVICE, "--yes"]).await.ended(6, &["is held by", "the database moves"]);
     run(&stack, &["status", SERVICE]).await.ended(0, &["held by", "the database moves"]);
+    let plan = run(&stack, &["plan", "promote", SERVICE]).await;
+    plan.ended(6, &["r1 100 %", "release r1 is product"]);
+    assert!(plan.out.starts_with("mobile-web is held by "), "{}", plan.out);
+    let plan = run(&stack, &["plan", "promote", SERVICE, "--json"]).await;
+    assert_eq!((plan.code, &plan.json()["held"]["why"]), (6, &json!("the database moves on")));
     unchanged_since(&stack, before);
 
     run(&stack, &["release-hold", SERVICE]).await.ended(0, &["held no longer", "the database moves"]);
     run(&stack, &["release-hold", SERVICE]).await.ended(0, &["was not held"]);
     done(&stack, "promote", &ask(SERVICE, "r1")).await;
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
+    // That it was held is history too.
+    run(&stack, &["history", SERVICE]).await.ended(0, &["promote   held", "the database moves on", "promote   done"]);
+
+    run(&stack, &["hold", SERVICE, "--reason", "it is looked at"]).await.ended(0, &["held by"]);
+    let mut bob = command(&stack, &["release-hold", SERVICE, "--yes"]);
+    bob.env("AWS_ACCESS_KEY_ID", xml::first(&bobs, "AccessKeyId").unwrap());
+    run_command(bob).await.ended(0, &["held no longer", "it is looked at"]);
 }
 
 #[tokio::test]
@@ -241,6 +351,7 @@ async fn each_way_of_not_reaching_the_service_has_its_sentence() {
     let before = stack.gateway().record().mark();
     for (arguments, code, words) in [
         (&["status", "nobody"][..], 3, &["nobody is not configured", SERVICE][..]),
+        (&["status", "mobil-web"], 3, &["mobil-web is not configured (did you mean mobile-web?)"]),
         (&["promote", SERVICE, "x9", "--yes"], 3, &["no release x9", "r10, r11"]),
         (&["promote", SERVICE, "r1", "--yes"], 3, &["2 releases", "r10, r11"]),
         (&["status", SERVICE, "--prefix", "other"], 5, &["no function other-teardown", "--prefix"]),
@@ -313,26 +424,116 @@ async fn a_profile_gives_its_credentials_as_it_does_to_awss_tools() {
 #[tokio::test]
 async fn a_reader_that_goes_away_ends_it_quietly() {
     let stack = stack().await;
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let mut command = command(&stack, &["completions", "bash"]);
-    command.stdout(writer).stderr(Stdio::piped());
-    let said =
-        Said::of(tokio::time::timeout(PATIENCE, command.spawn().unwrap().wait_with_output()).await.unwrap().unwrap());
-    assert_eq!((said.code, said.err.as_str()), (141, ""));
+    product(&stack, SERVICE, "r1").await;
+    let before = stack.gateway().record().mark();
+    let commands =
+        [&["completions", "bash"][..], &["status"], &["status", SERVICE, "--json"], &["rollback", SERVICE, "--yes"]];
+    for arguments in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = command(&stack, arguments);
+        command.stdout(writer).stderr(Stdio::piped());
+        let ended = tokio::time::timeout(PATIENCE, command.spawn().unwrap().wait_with_output()).await;
+        let said = Said::of(ended.unwrap().unwrap());
+        assert_eq!((said.code, said.err.as_str()), (141, ""), "{arguments:?}");
+    }
+    // Nobody saw the plan.
+    unchanged_since(&stack, before);
+}
+
+/// Answers of AWS's that say that the function itself failed.
+fn throws() -> What {
+    What::Alter(Arc::new(|_, mut response| {
+        response.body = Bytes::from_static(br#"{"errorMessage":"Task timed out after 60.00 seconds"}"#);
+        response.with_header("x-amz-function-error", "Unhandled")
+    }))
+}
+
+#[tokio::test]
+async fn a_function_that_throws_is_called_again_and_then_it_is_said_what_stays() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    pre_product(&stack, SERVICE, "r2").await;
+    let rule = || Rule::new(throws()).caller("TERMINAL").resource("pointsman-promote");
+    stack.gateway().faults().add(rule().times(2));
+    let words = ["Task timed out", "it is called again", "done:", "release r2 is product"];
+    run(&stack, &["promote", SERVICE, "--yes"]).await.ended(0, &words);
+
+    let rule = || Rule::new(throws()).caller("TERMINAL").resource("pointsman-teardown").action("Invoke");
+    stack.gateway().faults().add(rule());
+    run(&stack, &["finish", SERVICE, "--yes"]).await.ended(
+        1,
+        &["pointsman-teardown failed 3 times in a row: Task timed out", "What was begun stays", "next call or sweep"],
+    );
+}
+
+#[tokio::test]
+async fn credentials_that_expire_while_it_waits_are_said_with_what_goes_on() {
+    let stack = stack().await;
+    let service = slow(&stack).await;
+    let expired = What::error(400, "ExpiredToken", "The security token included in the request is expired");
+    stack.gateway().faults().add(Rule::new(expired).caller("TERMINAL").action("Invoke").skip(1));
+    run(&stack, &["promote", &service.name, "--yes"])
+        .await
+        .ended(5, &["has expired", "What was begun stays", "alarms still take it back"]);
+    let denied = stack.gateway().faults();
+    denied.clear();
+    denied.add(Rule::new(What::AccessDenied).caller("TERMINAL").action("Invoke"));
+    run(&stack, &["rollback", &service.name, "--yes"])
+        .await
+        .ended(1, &["You may not call pointsman-teardown", "Nothing was changed"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_says_nothing_is_waited_for_for_ten_seconds() {
+    let stack = stack().await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut status = command(&stack, &["status", SERVICE]);
+    status.env("AWS_ENDPOINT_URL", format!("http://{}", silent.local_addr().unwrap()));
+    run_command(status).await.ended(5, &["could not be reached", "no answer within 10 s"]);
 }
 
 #[tokio::test]
 async fn ctrl_c_while_it_waits_says_what_goes_on() {
     let stack = stack().await;
-    let service = Service::with(&stack, "slow", 2, |config| {
+    let service = slow(&stack).await;
+    let last = stopped_while_it_waits(&stack, &["promote", "slow", "--yes"], ("-INT", 130)).await;
+    says(&last, &["goes on", "Promote again to go on"]);
+    let mut weights = service.weights("product").await;
+    weights.sort();
+    assert_eq!(weights, [("r1".to_owned(), 90), ("r2".to_owned(), 10)]);
+    stopped_while_it_waits(&stack, &["promote", "slow", "--yes"], ("-TERM", 143)).await;
+
+    let last = stopped_while_it_waits(&stack, &["rollback", "slow", "--yes"], ("-INT", 130)).await;
+    says(&last, &["goes on", "Customers are back", "the sweep tears the rejected release down"]);
+    assert_eq!(service.served().await, ["r1"]);
+    let last = stopped_while_it_waits(&stack, &["remove", "slow", "--yes"], ("-INT", 130)).await;
+    says(&last, &["goes on", "goes with the next call or sweep"]);
+
+    let service = Service::with(&stack, "kept", 3, |config| config["settle_seconds"] = json!(300)).await;
+    service.product("r1").await;
+    service.product("r2").await;
+    let last = stopped_while_it_waits(&stack, &["finish", "kept", "--yes"], ("-INT", 130)).await;
+    says(&last, &["goes on", "goes with the next call or sweep"]);
+    assert_eq!(service.served().await, ["r2"]);
+}
+
+/// r1 is product, and a promotion of r2 stands at its first step; whatever goes takes its time.
+async fn slow(stack: &Stack) -> Service<'_> {
+    let service = Service::with(stack, "slow", 2, |config| {
         config["traffic"] = json!({"steps": [10], "step_seconds": 600});
+        config["settle_seconds"] = json!(300);
     })
     .await;
     service.pre_product("r1").await;
     service.done("promote", "r1").await;
     service.pre_product("r2").await;
-    let mut command = command(&stack, &["promote", "slow", "--yes"]);
+    service
+}
+
+/// Runs it until it waits, and stops it by this signal; answers what it says then, and it ends with this code.
+async fn stopped_while_it_waits(stack: &Stack, arguments: &[&str], (name, code): (&str, i32)) -> String {
+    let mut command = command(stack, arguments);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -343,16 +544,14 @@ async fn ctrl_c_while_it_waits_says_what_goes_on() {
         }
     };
     tokio::time::timeout(PATIENCE, waits).await.expect("it says nothing while it waits");
-    let ended = ctrl_c(&mut child).await;
+    signal(&child, name).await;
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it is not ended").unwrap().code();
     let mut last = String::new();
     while let Some(line) = lines.next_line().await.unwrap() {
         last += &line;
     }
-    assert_eq!(ended, Some(130), "{last}");
-    says(&last, &["goes on", "Promote again to go on"]);
-    let mut weights = service.weights("product").await;
-    weights.sort();
-    assert_eq!(weights, [("r1".to_owned(), 90), ("r2".to_owned(), 10)]);
+    assert_eq!(ended, Some(code), "{arguments:?}: {last}");
+    last
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use local::web::Web;
 use local::{Options, Stack, service};
 use tempfile::TempDir;
 
-use crate::stage::{SERVICE, calls_since, look, served};
+use crate::stage::{SERVICE, Service, calls_since, look, served};
 use workspace::Workspace;
 
 /// What QA answers when it is asked.
@@ -106,6 +106,33 @@ async fn a_pipeline_of_gitlab_ships_and_a_release_that_fails_its_check_never_mee
     let three = checkout(&stack, None).await;
     assert!(gitlab::run(&three, "3", Qa::Rejects).await, "{}", three.log());
     stands(&stack, "gitlab-11", &one.commit, "gitlab-31").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_pipeline_of_gitlab_that_is_tried_again_does_not_take_the_way_back() {
+    let (stack, _folder) = stack().await;
+    let one = checkout(&stack, None).await;
+    assert!(gitlab::run(&one, "1", Qa::Approves).await, "{}", one.log());
+    let two = checkout(&stack, None).await;
+    assert!(gitlab::run(&two, "2", Qa::Approves).await, "{}", two.log());
+
+    for job in ["product", "reject"] {
+        assert!(!gitlab::press(&one, job).await, "{}", one.log());
+    }
+    one.said(&["release gitlab-11 is retired", "release gitlab-11 is the way back, gitlab-21 is product"]);
+    stands(&stack, "gitlab-21", &two.commit, "-").await;
+    let standing = look(&stack).await;
+    let mut weights = standing.weights(SERVICE, "product");
+    weights.sort();
+    assert_eq!(weights, [("gitlab-11".to_owned(), 0), ("gitlab-21".to_owned(), 100)]);
+    let servers: Vec<&str> = standing.instances_of("gitlab-11").iter().map(|server| server.state.as_str()).collect();
+    assert_eq!(servers, ["running", "running"]);
+
+    // And customers can still be taken back to it.
+    assert!(gitlab::press(&two, "reject").await, "{}", two.log());
+    stands(&stack, "gitlab-11", &one.commit, "gitlab-21").await;
+    let service = Service { stack: &stack, name: SERVICE.to_owned() };
+    service.is_told(&["gitlab-21 was rejected", "alice, as a direct call says"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

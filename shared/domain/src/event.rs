@@ -4,12 +4,15 @@ use aws_lambda_events::codepipeline_job::CodePipelineJobEvent;
 use serde_json::{Map, Value};
 
 use crate::id::{ReleaseId, ServiceName, shown};
+use crate::nearest::did_you_mean;
 use crate::request::{Function, Request, RollbackScope, Verb};
 use crate::time::Time;
 use crate::token::Token;
 
 /// How many keys of an event that is not known are named.
 const KEYS_SHOWN: usize = 20;
+/// How long the name of whoever calls may be: it stands in notices and logs.
+const NAME_LENGTH: usize = 128;
 
 /// A call of a function.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +74,10 @@ pub struct Ask {
     pub despite_alarms: bool,
     /// Of a promote: `"fingerprint"`, register's output variable.
     pub fingerprint: Option<String>,
+    /// Of a rollback: `"spare":"way-back"`.
+    pub spare_way_back: bool,
+    /// Who calls, by his own word.
+    pub by: Option<String>,
 }
 
 impl Ask {
@@ -84,6 +91,8 @@ impl Ask {
             started,
             despite_alarms: self.despite_alarms,
             fingerprint: self.fingerprint,
+            spare_way_back: self.spare_way_back,
+            by: self.by,
         }
     }
 }
@@ -185,15 +194,16 @@ fn bus(object: &Map<String, Value>, function: Function) -> Result<Event, String>
 fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<String>> {
     let mut problems = Vec::new();
     let allowed: &[&str] = match function {
-        Function::Teardown => &["service", "release", "pipeline", "action"],
-        Function::Promote => &["service", "release", "pipeline", "despite_alarms", "fingerprint"],
-        Function::Provision | Function::Register => &["service", "release", "pipeline"],
+        Function::Teardown => &["service", "release", "pipeline", "by", "action", "spare"],
+        Function::Promote => &["service", "release", "pipeline", "by", "despite_alarms", "fingerprint"],
+        Function::Provision | Function::Register => &["service", "release", "pipeline", "by"],
     };
     for key in object.keys().filter(|key| !allowed.contains(&key.as_str())) {
         problems.push(format!(
-            "\"{}\" is not a key of {}'s parameters; they are {}",
+            "\"{}\" is not a key of {}'s parameters{}; they are {}",
             shown(key),
             function.as_str(),
+            did_you_mean(key, allowed.iter().copied()),
             allowed.join(", ")
         ));
     }
@@ -213,6 +223,8 @@ fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<Strin
     let pipeline = if object.contains_key("pipeline") { text("pipeline") } else { None };
     let action = if object.contains_key("action") { text("action") } else { None };
     let fingerprint = if object.contains_key("fingerprint") { text("fingerprint") } else { None };
+    let by = if object.contains_key("by") { text("by") } else { None };
+    let spare = if object.contains_key("spare") { text("spare") } else { None };
     let despite_alarms = match object.get("despite_alarms") {
         None => false,
         Some(Value::Bool(yes)) => *yes,
@@ -224,12 +236,26 @@ fn ask(object: &Map<String, Value>, function: Function) -> Result<Ask, Vec<Strin
     let service = service.and_then(|name| ServiceName::new(&name).map_err(|problem| problems.push(problem)).ok());
     let release = release.and_then(|id| ReleaseId::new(&id).map_err(|problem| problems.push(problem)).ok());
     let verb = verb(function, action.as_deref()).map_err(|problem| problems.push(problem)).ok();
+    if let Some(by) = by.as_deref().filter(|by| !is_name(by)) {
+        problems
+            .push(format!("\"by\" is \"{}\"; it is a name of 1 to {NAME_LENGTH} characters on one line", shown(by)));
+    }
+    if let Some(spare) = spare.as_deref().filter(|spare| *spare != "way-back") {
+        problems.push(format!("\"spare\" is \"{}\"; it is \"way-back\"", shown(spare)));
+    } else if spare.is_some() && !matches!(verb, Some(Verb::Rollback { .. }) | None) {
+        problems.push("\"spare\" is for \"action\":\"rollback\" alone".to_owned());
+    }
     match (service, release, verb) {
         (Some(service), Some(release), Some(verb)) if problems.is_empty() => {
-            Ok(Ask { service, release, verb, pipeline, despite_alarms, fingerprint })
+            let spare_way_back = spare.is_some();
+            Ok(Ask { service, release, verb, pipeline, despite_alarms, fingerprint, spare_way_back, by })
         }
         _ => Err(problems),
     }
+}
+
+fn is_name(by: &str) -> bool {
+    !by.trim().is_empty() && by.chars().count() <= NAME_LENGTH && !by.contains(char::is_control)
 }
 
 fn verb(function: Function, action: Option<&str>) -> Result<Verb, String> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::check::Phase;
 use crate::id::{GroupArn, ListenerArn, ReleaseId, RuleArn, ServiceName};
+use crate::nearest::did_you_mean;
 use crate::tags::WhichRule;
 use crate::time::Time;
 
@@ -12,7 +13,7 @@ use crate::time::Time;
 pub enum Refusal {
     #[error("{}", bulleted("the call is not right", problems))]
     BadCall { problems: Vec<String> },
-    #[error("service {service} is not configured. {} Add the variable {}, or a parameter below SERVICES_PATH", known_services(known), service.variable())]
+    #[error("service {service} is not configured{}. {} Add the variable {}, or a parameter below SERVICES_PATH", did_you_mean(service.as_str(), known.iter().map(String::as_str)), known_services(known), service.variable())]
     UnknownService { service: ServiceName, known: Vec<String> },
     #[error("{}", bulleted(&format!("the config of {service} is not right"), problems))]
     BadConfig { service: ServiceName, problems: Vec<String> },
@@ -89,6 +90,11 @@ pub enum Refusal {
     TwoRules { service: ServiceName, which: WhichRule, rules: Vec<RuleArn> },
     #[error("release {release} cannot be rolled back: {why}. It serves on")]
     NothingToGoBackTo { release: ReleaseId, why: String },
+    #[error(
+        "release {release} is the way back{}, and this call spares it (it is late, or a build before was tried again). To go back to {release}, roll back {}",
+        way_back(product), product.as_ref().map_or_else(|| "what is product".to_owned(), ToString::to_string)
+    )]
+    IsWayBack { release: ReleaseId, product: Option<ReleaseId> },
     #[error("release {release} was kept: its way back is gone. Ship anew")]
     Kept { release: ReleaseId },
     #[error("{}", not_product(release, product, reason))]

@@ -22,24 +22,41 @@ pub struct Request {
     pub despite_alarms: bool,
     /// The fingerprint of what was approved, where the caller of a promote gives it.
     pub fingerprint: Option<String>,
+    /// A rollback leaves the release alone if it is the way back: for callers that may be late, as old builds are.
+    pub spare_way_back: bool,
+    /// Who calls, by his own word: nothing depends on it, people read it.
+    pub by: Option<String>,
 }
 
 impl Request {
     /// A request that neither a job nor a caller's parameters add to: an event's, or the sweep's.
     pub const fn new(service: ServiceName, release: Option<ReleaseId>, verb: Verb) -> Self {
-        Self { service, release, verb, pipeline: None, started: None, despite_alarms: false, fingerprint: None }
+        Self {
+            service,
+            release,
+            verb,
+            pipeline: None,
+            started: None,
+            despite_alarms: false,
+            fingerprint: None,
+            spare_way_back: false,
+            by: None,
+        }
     }
 
     /// Who or what asked, for people.
     pub fn asked_by(&self) -> String {
-        match (&self.verb, &self.pipeline) {
+        let asked = match (&self.verb, &self.pipeline) {
             (Verb::Sweep, _) => "the sweep".to_owned(),
             (Verb::Rollback { reason, scope }, _) if *scope != RollbackScope::ToTheEnd => format!("an event: {reason}"),
             (Verb::Freeze { reason }, _) => format!("an event: {reason}"),
             (_, Some(pipeline)) if self.started.is_some() => format!("the pipeline {pipeline}"),
             (_, None) if self.started.is_some() => "a pipeline".to_owned(),
+            // AWS does not tell a function who calls it.
+            (_, _) if self.by.is_some() => "a direct call".to_owned(),
             _ => "somebody, by a direct call".to_owned(),
-        }
+        };
+        self.by.as_ref().map_or_else(|| asked.clone(), |by| format!("{by}, as {asked} says"))
     }
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sns::types::MessageAttributeValue;
 use domain::metrics::{self, Came};
 use domain::notice::{Notice, SOURCE};
+use domain::refusal::WaitFor;
 use domain::report::Outcome;
 use domain::request::{Function, Request};
 
@@ -130,15 +131,20 @@ pub(crate) fn end(function: Function, request: &Request, ended: &Ended, deadline
     });
     let metrics = metrics.map(|metrics| metrics.to_string());
     let (status, metrics) = (outcome.status(), metrics.as_deref());
+    let asked_by = request.asked_by();
     match outcome {
         Outcome::Done(_, not_followed) if not_followed.is_empty() => {
-            tracing::info!(status, reason = outcome.sentence(), metrics, "end");
+            tracing::info!(status, reason = outcome.sentence(), asked_by, metrics, "end");
         }
         Outcome::Done(_, not_followed) => {
-            tracing::warn!(status, reason = outcome.sentence(), not_followed = not_followed.join(" "), metrics, "end");
+            let not_followed = not_followed.join(" ");
+            tracing::warn!(status, reason = outcome.sentence(), not_followed, asked_by, metrics, "end");
         }
-        Outcome::Waiting(wait) => tracing::info!(status, wait_for = %wait, metrics, "end"),
-        Outcome::Refused(_) => tracing::warn!(status, reason = outcome.sentence(), metrics, "end"),
-        Outcome::Failed(_) => tracing::error!(status, reason = outcome.sentence(), metrics, "end"),
+        Outcome::Waiting(wait) => {
+            let held_by = if let WaitFor::Held(hold) = wait { Some(hold.by.as_str()) } else { None };
+            tracing::info!(status, wait_for = %wait, held_by, asked_by, metrics, "end");
+        }
+        Outcome::Refused(_) => tracing::warn!(status, reason = outcome.sentence(), asked_by, metrics, "end"),
+        Outcome::Failed(_) => tracing::error!(status, reason = outcome.sentence(), asked_by, metrics, "end"),
     }
 }

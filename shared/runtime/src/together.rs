@@ -10,7 +10,7 @@ pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Runs futures side by side and gives their results in the same order.
 ///
 /// There are never more than a few dozen, so each is polled again whenever any of them wakes; dropping it drops all.
-pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<Running<F>> = futures.into_iter().map(|future| Running::Still(Box::pin(future))).collect();
     poll_fn(|context| {
         let mut waiting = false;

@@ -1,13 +1,16 @@
 //! What a call would do, foreseen to its end.
 
+use domain::refusal::{Hold, Refusal};
 use domain::request::{RollbackScope, Verb};
 use domain::tags;
+use domain::world::Alarm;
 use view::course;
 use view::foresee::{Ending, foresee};
+use view::here::here;
 use view::policy::{self, Beside};
 
 use crate::plain;
-use crate::world::{found, found_with, now, request, sicken, tag, world};
+use crate::world::{found, found_with, now, release, request, sicken, tag, world};
 
 fn rollback() -> Verb {
     Verb::Rollback { reason: "rolled back by a call".to_owned(), scope: RollbackScope::ToTheEnd }
@@ -109,6 +112,45 @@ fn what_is_refused_says_why_and_changes_nothing() {
     let course = foresee(&request, &service, &world, now());
     assert!(matches!(course.ending, Ending::Refused(_)), "{:?}", course.ending);
     assert!(course.parts.is_empty(), "{:?}", course.parts);
+}
+
+#[test]
+fn what_the_functions_would_say_to_a_call_is_said_as_this_tools_commands() {
+    let (_, service) = found_with(|config| config["alarms"] = serde_json::json!(["mobile-5xx"]));
+    let mut world = world(&service);
+    let red = Alarm::Red { since: now() + -7200, reason: "Threshold Crossed".to_owned() };
+    world.alarms.insert("mobile-5xx".to_owned(), red);
+    let request = request(Verb::Promote, "r3");
+    let (end, sentence) = course::ending(&foresee(&request, &service, &world, now()), &request);
+    assert_eq!(end, "refused", "{sentence}");
+    assert!(sentence.contains("promote with --despite-alarms"), "{sentence}");
+    let stuck = Refusal::PromotionStuck { promoting: release("r2"), minutes: 75 }.to_string();
+    assert_eq!(
+        here(&stuck, "mobile-web"),
+        "release r2 is being promoted and its weights have stood for 75 minutes: end that first, by `pointsman promote \
+         mobile-web r2` or `pointsman rollback mobile-web r2`"
+    );
+}
+
+#[test]
+fn scripts_get_each_step_with_what_it_is_about_who_holds_the_service_and_what_was_not_seen() {
+    let (_, service) = found();
+    let (world, request) = (world(&service), request(Verb::Promote, "r3"));
+    let course = foresee(&request, &service, &world, now());
+    let hold = Hold { by: "alice".to_owned(), why: "it moves".to_owned(), until: now() + 60 };
+    let json = course::json(&request, &course, &world, Some(&hold), &["the name".to_owned()]);
+    let rule = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/11/22/product";
+    assert_eq!((&json["steps"][0]["step"], &json["steps"][0]["resource"]), (&"ModifyRule".into(), &rule.into()));
+    assert_eq!(json["steps"][3]["resource"], "i-r3-1, i-r3-2");
+    assert_eq!(json["held"], serde_json::json!({"by": "alice", "why": "it moves", "until": "2026-11-21T10:01:00Z"}));
+    assert_eq!(json["unseen"], serde_json::json!(["the name"]));
+}
+
+#[test]
+fn a_removal_waits_for_the_servers_of_all_that_goes() {
+    let text = told(Verb::Remove, "r2");
+    let all = "requests under way to end on i-r1-1, i-r1-2, i-r2-1, i-r2-2, i-r3-1, i-r3-2";
+    assert!(text.contains(all), "{text}");
 }
 
 #[test]

@@ -48,3 +48,30 @@ fn a_release_is_told_step_by_step_with_how_long_each_took() {
     ");
     assert!(history::text("mobile-web", &[]).contains("Nothing was done"));
 }
+
+#[test]
+fn who_asked_who_held_it_and_what_became_of_a_superseded_release_have_their_rows() {
+    let alice = "alice, as a direct call says";
+    let held = json!({
+        "status": "waiting", "wait_for": "bob to release the service: it moves", "held_by": "bob", "asked_by": alice,
+    });
+    let told = |by: &str| json!({"message": "step", "step": "Tell", "resource": "release r1 was rejected: superseded by r2", "asked_by": by});
+    let lines = [
+        line(0, "r2", "provision", told("a pipeline")),
+        line(5, "r2", "provision", json!({"status": "done", "reason": "r2 has 2 servers", "asked_by": "a pipeline"})),
+        line(10, "r2", "promote", held.clone()),
+        line(70, "r2", "promote", held),
+        line(80, "r2", "promote", json!({"status": "waiting", "wait_for": "r2 to be watched", "asked_by": alice})),
+        line(90, "r2", "promote", json!({"status": "done", "reason": "release r2 is product", "asked_by": alice})),
+        // What its own rollback says of it is said by its end.
+        line(95, "r1", "rollback", told(alice)),
+    ];
+    insta::assert_snapshot!(plain(&history::text("mobile-web", &history::read("mobile-web", &lines))), @"
+    r2
+      2026-11-21T10:00:05Z  provision done     0 s     r2 has 2 servers (a pipeline)
+      2026-11-21T10:01:10Z  promote   held     1 min, 2 calls  waiting for bob to release the service: it moves (alice, as a direct call says)
+      2026-11-21T10:01:30Z  promote   done     10 s, 2 calls  release r2 is product (alice, as a direct call says)
+    r1
+      2026-11-21T10:00:00Z  rejected  done     0 s     superseded by r2 (a pipeline)
+    ");
+}

@@ -55,6 +55,17 @@ fn what_is_not_well_is_said_with_its_reasons() {
     ");
 }
 
+#[test]
+fn a_retired_release_that_left_the_rule_goes_with_the_next_sweep_whatever_the_way_back_has() {
+    let (found, service) = found_with(|config| config["retired_ttl_seconds"] = 86_400.into());
+    let mut world = world(&service);
+    add(&mut world, &service, "r0", tags::Role::Retired);
+    let text = shown(&status::read(&found, &service, &world, None, now()));
+    let row = |release: &str| text.lines().find(|line| line.contains(release)).unwrap().to_owned();
+    assert!(row(" r0 ").contains("retired") && row(" r0 ").contains("goes with the next sweep"), "{text}");
+    assert!(row(" r1 ").contains("goes in 23 h"), "{text}");
+}
+
 /// An answer of the price list with these prices.
 fn listed(prices: &[&str]) -> serde_json::Value {
     let entry = |price: &&str| {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::id::{ImageId, ListenerArn, SubnetId};
-use domain::world::{Image, LaunchFacts, Listener, Subnet};
+use domain::id::{AllocationId, ImageId, ListenerArn, SubnetId};
+use domain::world::{Address, Image, LaunchFacts, Listener, Subnet};
 use view::validate::{self, Finding};
 
 use crate::plain;
@@ -61,4 +61,20 @@ fn each_fault_is_found() {
       fault    pre_product.priority: 10 is taken by arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/11/22/pre-product, which is not this service's pre-product rule. Choose another
       fault    the listener has 100 rules and the service needs 1 more; the account allows 100 for each load balancer (quota rules-per-application-load-balancer)
     ");
+}
+
+#[test]
+fn elastic_ips_that_are_not_there_or_too_few_for_two_releases_are_found() {
+    let (_, service) =
+        found_with(|config| config["elastic_ips"] = serde_json::json!(["eipalloc-01", "eipalloc-02", "eipalloc-03"]));
+    let mut world = world(&service);
+    let there = |id: &str| Address { id: AllocationId::new(id), ip: "203.0.113.1".to_owned(), holder: None };
+    world.addresses = vec![there("eipalloc-01"), there("eipalloc-03")];
+    insta::assert_snapshot!(sentences(&validate::addresses(&service, &world)), @"
+    mobile-web: 1 fault
+      fault    elastic_ips: eipalloc-02 does not exist in this account and region
+      warning  elastic_ips: 3 addresses for releases of 2; two releases stand side by side, up to three may
+    ");
+    let (_, without) = found();
+    assert_eq!(validate::addresses(&without, &world), vec![]);
 }

@@ -34,13 +34,13 @@ fn r_is_product_it_is_tagged_kept_first_and_retired_and_rejected_releases_go() {
     ---
     wait for the rule change to reach every load-balancer node, 5 s more
     ---
-    wait for requests under way to end on i-r1-1, i-r1-2
+    wait for requests under way to end on i-r1-1, i-r1-2, i-r0-1, i-r0-2
     ---
     1. deregister i-r1-1, i-r1-2 from the group of r1
     2. deregister i-r0-1, i-r0-2 from the group of r0
     look again
     ---
-    wait for requests under way to end on i-r1-1, i-r1-2
+    wait for requests under way to end on i-r1-1, i-r1-2, i-r0-1, i-r0-2
     ---
     1. delete the group of r1
     2. terminate i-r1-1, i-r1-2

@@ -20,6 +20,14 @@ fn the_service_and_its_product_release_are_named_out_of_its_rules_all_of_it_torn
 }
 
 #[test]
+fn it_waits_for_the_servers_of_all_that_goes_and_says_so() {
+    let course = world().product("r2").retired("r1").later(60).call(&remove("r2"));
+    let story = course.story();
+    let all = "requests under way to end on i-r1-1, i-r1-2, i-r2-1, i-r2-2";
+    assert!(story.contains(all), "{story}");
+}
+
+#[test]
 fn it_names_another_release_than_product_refused() {
     let account = world().product("r2").retired("r1");
     insta::assert_snapshot!(account.call(&remove("r1")).refused(), @"release r1 is not product: r2 is");

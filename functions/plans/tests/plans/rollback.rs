@@ -1,6 +1,7 @@
 //! `rollback` as somebody calls it, row by row.
 
 use domain::plan::Step;
+use domain::request::Request;
 use domain::tags::{self, Role};
 use serde_json::json;
 
@@ -190,6 +191,24 @@ fn r_is_rejected_whatever_is_left_of_the_rollback_is_done() {
     done: release r2 is rejected and gone; product is r1
       Why: it was bad.
     ");
+}
+
+#[test]
+fn r_is_the_way_back_and_the_call_spares_it_refused() {
+    let late = |release: &str| Request { spare_way_back: true, ..rollback(release) };
+    let account = world().product("r2").retired("r1").later(60);
+    let course = account.call(&late("r1"));
+    assert!(course.steps.is_empty(), "{}", course.story());
+    insta::assert_snapshot!(course.refused(), @"release r1 is the way back, r2 is product, and this call spares it (it is late, or a build before was tried again). To go back to r1, roll back r2");
+    assert_eq!(
+        (course.account.forwards("product"), course.account.role("r1")),
+        ("r2 100, r1 0".into(), "retired".into())
+    );
+    // What is product goes back as ever, and so does what nobody would go back to.
+    let account = course.account.call(&late("r2")).done();
+    assert_eq!((account.forwards("product"), account.role("r2")), ("r1 100".into(), "gone".into()));
+    let account = world().product("r1").pre_product("r2").call(&late("r2")).done();
+    assert_eq!((account.forwards("product"), account.role("r2")), ("r1 100".into(), "gone".into()));
 }
 
 #[test]

@@ -13,21 +13,14 @@ const GLOBAL: [&str; 4] = ["workflow", "stages", "variables", "default"];
 /// Runs the pipeline; answers whether it succeeded.
 pub async fn run(workspace: &Workspace<'_>, pipeline: &str, qa: Qa) -> bool {
     let file = yaml(workspace.stack, FILE);
-    let mut environment = variables(&[
-        ("CI_COMMIT_SHA", &workspace.commit),
-        ("CI_PROJECT_DIR", &workspace.path().display().to_string()),
-        // The project's settings.
-        ("AWS_ROLE_ARN", policies::ROLE),
-        ("AWS_REGION", local::account::REGION),
-        ("BUILDS_BUCKET", BUCKET),
-        ("PRODUCT_URL", "http://m.example.com"),
-    ]);
+    let mut environment = environment(workspace);
     let mut count = 0;
     let pressed = if qa == Qa::Approves { "product" } else { "reject" };
     for stage in lines(&file["stages"]) {
         let jobs = members(&file).filter(|(name, job)| !GLOBAL.contains(name) && job["stage"] == *stage);
         for (name, job) in jobs {
-            let known = ["stage", "resource_group", "when", "allow_failure", "variables", "script", "artifacts"];
+            let known =
+                ["stage", "tags", "resource_group", "when", "allow_failure", "variables", "script", "artifacts"];
             only(name, job, &known);
             assert_eq!(scalar(&job["resource_group"]), "mobile-web", "{name} runs beside others");
             let manual = match job["when"].as_str() {
@@ -52,9 +45,31 @@ pub async fn run(workspace: &Workspace<'_>, pipeline: &str, qa: Qa) -> bool {
     true
 }
 
+/// Presses a job of a pipeline that ran in this checkout before, or has it tried again; answers whether it succeeded.
+pub async fn press(workspace: &Workspace<'_>, name: &str) -> bool {
+    let file = yaml(workspace.stack, FILE);
+    let mut environment = environment(workspace);
+    environment.extend(workspace.read("release.env"));
+    job(workspace, &file, &file[name], &environment).await
+}
+
+/// What the jobs of a pipeline have from GitLab.
+fn environment(workspace: &Workspace<'_>) -> Variables {
+    variables(&[
+        ("CI_COMMIT_SHA", &workspace.commit),
+        ("CI_PROJECT_DIR", &workspace.path().display().to_string()),
+        ("GITLAB_USER_LOGIN", "alice"),
+        // The project's settings.
+        ("AWS_ROLE_ARN", policies::ROLE),
+        ("AWS_REGION", local::account::REGION),
+        ("BUILDS_BUCKET", BUCKET),
+        ("PRODUCT_URL", "http://m.example.com"),
+    ])
+}
+
 async fn job(workspace: &Workspace<'_>, file: &Yaml, job: &Yaml, environment: &Variables) -> bool {
     let default = &file["default"];
-    only("default", default, &["image", "id_tokens", "before_script", "after_script"]);
+    only("default", default, &["image", "timeout", "id_tokens", "before_script", "after_script"]);
     let mut environment = environment.clone();
     for (token, of) in members(&default["id_tokens"]) {
         assert_eq!(scalar(&of["aud"]), policies::GITLAB_AUDIENCE);

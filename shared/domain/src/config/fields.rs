@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::parse::Problem;
 use crate::id;
+use crate::nearest::did_you_mean;
 
 /// One object of the config that is being read. What was not asked for when it is finished is unknown.
 pub(super) struct Fields<'a> {
@@ -143,9 +144,10 @@ impl<'a> Fields<'a> {
     pub fn finish(self, problems: &mut Vec<Problem>) {
         let unknown = self.object.keys().filter(|key| !self.asked.contains(&key.as_str()));
         for (place, key) in unknown.enumerate() {
+            let meant = did_you_mean(key, self.asked.iter().copied());
             let known =
                 if place == 0 { format!("; the keys here are {}", self.asked.join(", ")) } else { String::new() };
-            problems.push(Problem::new(self.key(&id::shown(key)), format!("is not known{known}")));
+            problems.push(Problem::new(self.key(&id::shown(key)), format!("is not known{meant}{known}")));
         }
     }
 }

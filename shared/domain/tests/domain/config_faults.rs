@@ -89,7 +89,10 @@ fn each_fault_is_found_alone() {
             json!({"product": {"priority": 20, "source_ips": ["10.0.0.0/99"]}}),
             "product.source_ips[0] is \"10.0.0.0/99\"",
         ),
-        (json!({"product": {"priority": 20, "hosts": ["m.example.com"], "host": "x"}}), "product.host is not known"),
+        (
+            json!({"product": {"priority": 20, "hosts": ["m.example.com"], "host": "x"}}),
+            "product.host is not known (did you mean hosts?)",
+        ),
         (json!({"product": ["m.example.com"]}), "product is [\"m.example.com\"], it is an object"),
         (json!({"elastic_ips": ["eipalloc-1"], "instance_count": 2}), "elastic_ips has 1 addresses for 2 instances"),
         (json!({"traffic": {"steps": [10, 10]}}), "traffic.steps are not percentages"),

@@ -112,7 +112,7 @@ fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
     let problems =
         asked(&job(r#"{"servce":"mobile-web","release":"a,b","action":"undo"}"#), Function::Teardown).unwrap_err();
     insta::assert_snapshot!(problems.join("\n"), @r##"
-    "servce" is not a key of teardown's parameters; they are service, release, pipeline, action
+    "servce" is not a key of teardown's parameters (did you mean service?); they are service, release, pipeline, by, action, spare
     "service" is missing; write {"service":"mobile-web","release":"#{Provision.Release}","action":"finish"}
     "a,b" is not a release: 1 to 100 letters, digits, spaces (not at its ends) and + - = . _ : / @, since it becomes a tag
     "action" is "undo"; it is "finish" (the default), "rollback" or "remove"
@@ -145,11 +145,36 @@ fn a_job_without_an_id_cannot_be_answered_and_is_an_error() {
 fn a_direct_call_is_as_strict_as_a_job() {
     let problems = asked(&json!({"service": "mobile-web", "relase": "r1"}), Function::Promote).unwrap_err();
     insta::assert_snapshot!(problems.join("\n"), @r##"
-    "relase" is not a key of promote's parameters; they are service, release, pipeline, despite_alarms, fingerprint
+    "relase" is not a key of promote's parameters (did you mean release?); they are service, release, pipeline, by, despite_alarms, fingerprint
     "release" is missing; write {"service":"mobile-web","release":"#{Provision.Release}"}
     "##);
     let ask = asked(&json!({"service": "mobile-web", "release": "r1"}), Function::Promote).unwrap();
     assert_eq!(ask.request(None).started, None);
+}
+
+#[test]
+fn who_calls_may_say_so_and_what_a_late_rollback_is_to_spare() {
+    let call = |more: Value| {
+        let mut call = json!({"service": "mobile-web", "release": "r1", "action": "rollback"});
+        call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        call
+    };
+    let request = asked(&call(json!({"by": "alice", "spare": "way-back"})), Function::Teardown).unwrap().request(None);
+    assert!(request.spare_way_back);
+    assert_eq!(request.asked_by(), "alice, as a direct call says");
+    let request = asked(&call(json!({})), Function::Teardown).unwrap().request(None);
+    assert!(!request.spare_way_back);
+    assert_eq!(request.asked_by(), "somebody, by a direct call");
+    for (more, want) in [
+        (json!({"by": " "}), "\"by\" is \" \"; it is a name of 1 to 128 characters on one line"),
+        (json!({"by": "alice\nStatus  done"}), "on one line"),
+        (json!({"by": "a".repeat(129)}), "1 to 128 characters"),
+        (json!({"spare": "product"}), "\"spare\" is \"product\"; it is \"way-back\""),
+        (json!({"spare": "way-back", "action": "finish"}), "\"spare\" is for \"action\":\"rollback\" alone"),
+    ] {
+        let problems = asked(&call(more), Function::Teardown).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.contains(want)), "{want}: {problems:?}");
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn refusals() -> Vec<(Refusal, &'static str)> {
         Refusal::ListenerChanged { there: ListenerArn::new("arn:l/1"), configured: ListenerArn::new("arn:l/2") },
         Refusal::TwoRules { service: service(), which: WhichRule::Product, rules: vec![rule()] },
         Refusal::NothingToGoBackTo { release: release(), why: text() },
+        Refusal::IsWayBack { release: release(), product: None },
         Refusal::Kept { release: release() },
         Refusal::NotProduct { release: release(), product: None, reason: None },
     ];
@@ -76,6 +77,7 @@ fn words(refusal: &Refusal) -> &'static str {
         Refusal::ListenerChanged { .. } => "product runs behind the listener",
         Refusal::TwoRules { .. } => "two rules of the listener are product rules",
         Refusal::NothingToGoBackTo { .. } => "cannot be rolled back",
+        Refusal::IsWayBack { .. } => "is the way back",
         Refusal::Kept { .. } => "was kept",
         Refusal::NotProduct { .. } => "is not product",
         // It says what is so in the account: `account_refusals` has these.

@@ -60,6 +60,7 @@ fn refusals_by_where_the_release_stands() {
         Refusal::PromoteRetired { release: r("r1"), product: None },
         Refusal::PromoteRetired { release: r("r1"), product: Some(r("r2")) },
         Refusal::NothingToGoBackTo { release: r("r2"), why: "no other release stands behind the product rule".to_owned() },
+        Refusal::IsWayBack { release: r("r1"), product: Some(r("r2")) },
         Refusal::Kept { release: r("r2") },
         Refusal::NotProduct { release: r("r2"), product: None, reason: None },
         Refusal::NotProduct { release: r("r2"), product: Some("r3".to_owned()), reason: reason() },
@@ -89,6 +90,8 @@ fn refusals_by_where_the_release_stands() {
     release r1 is retired, r2 is product: this call is late. To go back to it, roll back r2
 
     release r2 cannot be rolled back: no other release stands behind the product rule. It serves on
+
+    release r1 is the way back, r2 is product, and this call spares it (it is late, or a build before was tried again). To go back to r1, roll back r2
 
     release r2 was kept: its way back is gone. Ship anew
 

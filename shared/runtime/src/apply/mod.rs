@@ -69,7 +69,7 @@ impl Applied {
 
 /// The names of steps, for a plan in a line.
 pub(crate) fn names_of(steps: &[Step]) -> String {
-    steps.iter().map(words::name).collect::<Vec<_>>().join(" + ")
+    steps.iter().map(Step::name).collect::<Vec<_>>().join(" + ")
 }
 
 pub(crate) use words::{doing, work};
@@ -163,7 +163,7 @@ enum Why {
 /// Writes a line about a step, and reads what came of it: what moved on since the plan was made is looked at again.
 fn log(step: &Step, started: Instant, result: Result<Applied, Why>) -> Result<Applied, Trouble> {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (step_name, resource) = (words::name(step), words::resource(step));
+    let (step_name, resource) = (step.name(), step.resource());
     let result = match result {
         Ok(applied) => Ok(applied),
         Err(Why::Aws(error)) if error.is(MOVED_ON) => Ok(Applied::look_again(error.to_string())),

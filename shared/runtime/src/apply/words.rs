@@ -5,55 +5,6 @@ use std::fmt::Display;
 use domain::plan::Step;
 use domain::tags;
 
-/// The step's name in the log.
-pub(super) fn name(step: &Step) -> &'static str {
-    match step {
-        Step::Launch(_) => "Launch",
-        Step::AssociateAddress { .. } => "AssociateAddress",
-        Step::CreateGroup(_) => "CreateGroup",
-        Step::RegisterTargets { .. } => "RegisterTargets",
-        Step::DeregisterTargets { .. } => "DeregisterTargets",
-        Step::DeleteGroup { .. } => "DeleteGroup",
-        Step::CreateRule(_) => "CreateRule",
-        Step::ModifyRule { .. } => "ModifyRule",
-        Step::ModifyConditions { .. } => "ModifyConditions",
-        Step::MoveRule { .. } => "MoveRule",
-        Step::DeleteRule { .. } => "DeleteRule",
-        Step::ReadBack { .. } => "ReadBack",
-        Step::TagInstances { .. } => "TagInstances",
-        Step::TagGroup { .. } => "TagGroup",
-        Step::TagRule { .. } => "TagRule",
-        Step::Terminate { .. } => "Terminate",
-        Step::ChangeName { .. } => "ChangeName",
-        Step::Tell(_) => "Tell",
-        Step::RememberTold { .. } => "RememberTold",
-    }
-}
-
-/// What the step is about.
-pub(super) fn resource(step: &Step) -> String {
-    match step {
-        Step::Launch(launch) => launch.subnet.to_string(),
-        Step::AssociateAddress { instance, address } => format!("{address} {instance}"),
-        Step::CreateGroup(new) => new.name.clone(),
-        Step::RegisterTargets { group, .. }
-        | Step::DeregisterTargets { group, .. }
-        | Step::DeleteGroup { group }
-        | Step::TagGroup { group, .. } => group.to_string(),
-        Step::CreateRule(new) => format!("{} priority {}", new.listener, new.priority),
-        Step::ModifyRule { rule, .. }
-        | Step::ModifyConditions { rule, .. }
-        | Step::MoveRule { rule, .. }
-        | Step::DeleteRule { rule, .. }
-        | Step::ReadBack { rule, .. }
-        | Step::TagRule { rule, .. } => rule.to_string(),
-        Step::TagInstances { instances, .. } | Step::Terminate { instances } => list(instances),
-        Step::ChangeName { name, .. } => name.clone(),
-        Step::Tell(notice) => notice.headline.clone(),
-        Step::RememberTold { kind, .. } => kind.clone(),
-    }
-}
-
 /// What the step does, to follow "could not".
 pub(crate) fn doing(step: &Step) -> String {
     match step {
@@ -87,7 +38,7 @@ pub(crate) fn doing(step: &Step) -> String {
 
 /// All that a step does, times aside: by it a call knows again what it did before.
 pub(crate) fn work(step: &Step) -> String {
-    let mut work = format!("{} {}", doing(step), resource(step));
+    let mut work = format!("{} {}", doing(step), step.resource());
     let tags = if let Step::TagInstances { tags, .. } | Step::TagGroup { tags, .. } | Step::TagRule { tags, .. } = step
     {
         Some(tags)

@@ -21,14 +21,19 @@ use domain::world::{Scope, World};
 use serde_json::Value;
 
 use crate::can::{self, Abilities};
-use crate::clients::Clients;
+use crate::clients::{Clients, OPERATION_TIMEOUT};
 use crate::errors::Trouble;
 use crate::observe::{ListenerCache, Look, Memory};
 use crate::services::Services;
 use crate::{hold, signed};
 
 pub use account::Limits;
-pub use past::{Action, Line};
+pub use past::{Action, Log};
+
+pub use crate::together::all;
+
+/// The code of an invocation in which the function itself threw, or ran out of time. What it did stands.
+pub const THREW: &str = "FunctionError";
 
 const INVOKE: &str = "lambda:InvokeFunction";
 const CONFIGURATION: &str = "lambda:GetFunctionConfiguration";
@@ -59,6 +64,8 @@ pub struct Seen {
 pub enum Hindrance {
     /// AWS said no, or nothing.
     Aws(AwsError),
+    /// It has to be put right first, as the function would say.
+    Refused(String),
     /// Anything else, as a sentence.
     Other(String),
 }
@@ -67,7 +74,7 @@ impl fmt::Display for Hindrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aws(error) => error.fmt(f),
-            Self::Other(what) => f.write_str(what),
+            Self::Refused(what) | Self::Other(what) => f.write_str(what),
         }
     }
 }
@@ -82,9 +89,8 @@ impl From<Trouble> for Hindrance {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Aws(error) | Trouble::Step { error, .. } => Self::Aws(error),
-            other @ (Trouble::Refused(_) | Trouble::Later(_) | Trouble::Bug(_) | Trouble::Circles(_)) => {
-                Self::Other(other.to_string())
-            }
+            Trouble::Refused(refusal) => Self::Refused(refusal.to_string()),
+            other @ (Trouble::Later(_) | Trouble::Bug(_) | Trouble::Circles(_)) => Self::Other(other.to_string()),
         }
     }
 }
@@ -181,10 +187,11 @@ impl Desk {
         let path = signed::function_path(function, "invocations");
         let (headers, body) = ([("content-type", "application/json")], payload.to_string());
         let call = signed::Call { service: "lambda", method: "POST", path: &path, headers: &headers, body: &body };
-        let answer = self.send(&call, INVOKE, function).await?;
+        let answer = self.send_within(LONGEST, &call, INVOKE, function).await?;
         if answer.function_failed {
-            let why = answer.message("errorMessage");
-            return Err(Hindrance::Other(format!("{function} failed: {why}. Its log says more; call again")));
+            let (code, message) = (Some(THREW.to_owned()), answer.message("errorMessage"));
+            let resource = function.to_owned();
+            return Err(AwsError { action: INVOKE, resource, code, message, kind: Kind::Unanswered }.into());
         }
         Ok(answer.json())
     }
@@ -266,7 +273,19 @@ impl Desk {
         action: &'static str,
         resource: &str,
     ) -> Result<signed::Answer, Hindrance> {
-        let answer = signed::send(&self.clients, call).await.map_err(|why| AwsError {
+        self.send_within(OPERATION_TIMEOUT, call, action, resource).await
+    }
+
+    async fn send_within(
+        &self,
+        time: Duration,
+        call: &signed::Call<'_>,
+        action: &'static str,
+        resource: &str,
+    ) -> Result<signed::Answer, Hindrance> {
+        let answer = tokio::time::timeout(time, signed::send(&self.clients, call)).await;
+        let silent = |_| Err(format!("there was no answer within {} s", time.as_secs()));
+        let answer = answer.unwrap_or_else(silent).map_err(|why| AwsError {
             action,
             resource: resource.to_owned(),
             code: None,

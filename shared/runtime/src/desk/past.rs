@@ -11,15 +11,18 @@ use crate::errors::sdk_error;
 const FILTER: &str = "logs:FilterLogEvents";
 const ACTIONS: &str = "codepipeline:ListActionExecutions";
 /// How many pages are read of either.
-const PAGES: usize = 50;
+const PAGES: usize = 100;
 
-/// A line of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// When it was written.
-    pub at: Time,
-    /// What it says.
-    pub text: String,
+/// How long before now the newest lines are looked for first.
+const FIRST_SECONDS: i64 = 24 * 60 * 60;
+
+/// What of a log was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// When each line was written, and what it says.
+    pub lines: Vec<(Time, String)>,
+    /// Of what was written before this time not all was read.
+    pub not_before: Option<Time>,
 }
 
 /// An action of a pipeline's execution.
@@ -42,28 +45,44 @@ pub struct Action {
 impl Desk {
     /// The lines of a log group since then that a filter pattern takes, the oldest first.
     ///
+    /// CloudWatch gives the oldest first, and may give many pages with nothing on them: so it is asked from now backwards, for a time that
+    /// doubles, and what there is no patience for is the oldest.
+    ///
     /// # Errors
     /// Where they cannot be read.
-    pub async fn log(&self, group: &str, since: Time, pattern: &str) -> Result<Vec<Line>, Hindrance> {
-        let (mut lines, mut token) = (Vec::new(), None::<String>);
-        for _ in 0..PAGES {
-            let mut body = json!({
-                "logGroupName": group,
-                "startTime": since.seconds().saturating_mul(1000),
-                "filterPattern": pattern,
-            });
-            if let (Some(token), Some(body)) = (&token, body.as_object_mut()) {
-                body.insert("nextToken".to_owned(), token.as_str().into());
+    pub async fn log(&self, group: &str, since: Time, pattern: &str) -> Result<Log, Hindrance> {
+        let (mut log, mut pages) = (Log::default(), 0);
+        let (mut ends, mut seconds) = (super::now() + 1, FIRST_SECONDS);
+        while ends > since && log.not_before.is_none() {
+            let begins = since.max(ends + -seconds);
+            let mut token = None::<String>;
+            loop {
+                let mut body = json!({
+                    "logGroupName": group,
+                    "startTime": begins.seconds().saturating_mul(1000),
+                    "endTime": ends.seconds().saturating_mul(1000) - 1,
+                    "filterPattern": pattern,
+                });
+                if let (Some(token), Some(body)) = (&token, body.as_object_mut()) {
+                    body.insert("nextToken".to_owned(), token.as_str().into());
+                }
+                let page = self.json("logs", "Logs_20140328.FilterLogEvents", &body, FILTER, group).await?;
+                log.lines.extend(page.get("events").and_then(Value::as_array).into_iter().flatten().filter_map(line));
+                pages += 1;
+                token =
+                    page.get("nextToken").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+                if token.is_none() {
+                    break;
+                }
+                if pages >= PAGES {
+                    log.not_before = Some(ends);
+                    break;
+                }
             }
-            let page = self.json("logs", "Logs_20140328.FilterLogEvents", &body, FILTER, group).await?;
-            lines.extend(page.get("events").and_then(Value::as_array).into_iter().flatten().filter_map(line));
-            token = page.get("nextToken").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
-            if token.is_none() {
-                break;
-            }
+            (ends, seconds) = (begins, seconds * 2);
         }
-        lines.sort_by_key(|line| line.at);
-        Ok(lines)
+        log.lines.sort_by_key(|(at, _)| *at);
+        Ok(log)
     }
 
     /// The actions of one execution of a pipeline, the newest first.
@@ -104,9 +123,9 @@ impl Desk {
     }
 }
 
-fn line(event: &Value) -> Option<Line> {
+fn line(event: &Value) -> Option<(Time, String)> {
     let at = Time::from_seconds(event.get("timestamp")?.as_i64()? / 1000);
-    Some(Line { at, text: event.get("message")?.as_str()?.to_owned() })
+    Some((at, event.get("message")?.as_str()?.to_owned()))
 }
 
 fn time(at: &DateTime) -> Time {
