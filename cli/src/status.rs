@@ -14,7 +14,7 @@ use view::paint::{BAD, paint};
 use view::status;
 
 use crate::interrupt::Interrupt;
-use crate::session::{Session, readable};
+use crate::session::Session;
 use crate::terminal::Terminal;
 
 /// Puts the cursor to the top and clears what is below.
@@ -63,7 +63,7 @@ async fn once(session: &Session, service: Option<&str>, terminal: &Terminal) -> 
     }
     for (name, found) in every {
         // What is wrong with one keeps nobody from the others.
-        let shown = match readable(&name, found) {
+        let shown = match session.readable(&name, found) {
             Ok((found, service)) => show(session, &found, &service, terminal).await,
             Err(fault) => Err(fault),
         };

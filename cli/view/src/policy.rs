@@ -17,6 +17,10 @@ pub struct Beside<'a> {
     pub lease_table: Option<&'a str>,
     /// Where notices go.
     pub topic: Option<&'a str>,
+    /// The parameter that holds the service's config, if none of the functions' variables does.
+    pub config_parameter: Option<String>,
+    /// The role that launched servers have; where it is not known, a launch needs to pass any.
+    pub role: Option<String>,
 }
 
 /// Partition, region and account, as the listener's ARN has them.
@@ -65,10 +69,13 @@ pub fn policy(service: &Service, course: &Course, beside: &Beside<'_>) -> Value 
     if let Some(table) = beside.lease_table {
         needs.add("dynamodb:UpdateItem", place.arn("dynamodb", format_args!("table/{table}")));
     }
+    if let Some(parameter) = &beside.config_parameter {
+        needs.add("ssm:GetParameter", self::parameter(&place, parameter));
+    }
     if let Some(topic) = beside.topic {
         needs.add("sns:Publish", topic);
-        needs.add("events:PutEvents", place.arn("events", "event-bus/default"));
     }
+    needs.add("events:PutEvents", place.arn("events", "event-bus/default"));
     for part in &course.parts {
         match part {
             Part::Step { step, .. } => needs_of(&mut needs, service, step, &place, beside),
@@ -90,8 +97,10 @@ pub fn policy(service: &Service, course: &Course, beside: &Beside<'_>) -> Value 
         .map(|(resources, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}))
         .collect();
     if needs.passes_role {
+        let any = || format!("arn:{}:iam::{}:role/*", place.partition, place.account);
+        let role = beside.role.clone().unwrap_or_else(any);
         statements.push(json!({
-            "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": [format!("arn:{}:iam::{}:role/*", place.partition, place.account)],
+            "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": [role],
             "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
         }));
     }
@@ -152,7 +161,10 @@ fn looks(needs: &mut Needs, service: &Service, scope: Scope, place: &Place<'_>) 
 }
 
 fn parameter(place: &Place<'_>, name: &str) -> String {
-    place.arn("ssm", format_args!("parameter/{}", name.trim_start_matches('/')))
+    let resource = format!("parameter/{}", name.trim_start_matches('/'));
+    // AWS's own are no account's.
+    let account = if name.starts_with("/aws/") { "" } else { place.account };
+    format!("arn:{}:ssm:{}:{account}:{resource}", place.partition, place.region)
 }
 
 fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>, beside: &Beside<'_>) {
@@ -171,6 +183,8 @@ fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>
         Step::AssociateAddress { instance: id, address } => {
             needs.add("ec2:AssociateAddress", instance(id));
             needs.add("ec2:AssociateAddress", place.arn("ec2", format_args!("elastic-ip/{address}")));
+            // Whether AWS asks about the server's interface too is not written anywhere.
+            needs.add("ec2:AssociateAddress", place.arn("ec2", "network-interface/*"));
         }
         Step::CreateGroup(new) => {
             let arn = group_arn(service, &new.name).to_string();
@@ -221,8 +235,10 @@ fn needs_of_launch(needs: &mut Needs, launch: &Launch, place: &Place<'_>) {
     for made in ["instance/*", "volume/*", "network-interface/*", subnet.as_str()] {
         needs.add("ec2:RunInstances", own(made));
     }
-    // An image is nobody's account's.
-    needs.add("ec2:RunInstances", format!("arn:{}:ec2:{}::{image}", place.partition, place.region));
+    // An image is nobody's account's, and neither is its snapshot, of which the root volume is made.
+    for of_nobody in [image.as_str(), "snapshot/*"] {
+        needs.add("ec2:RunInstances", format!("arn:{}:ec2:{}::{of_nobody}", place.partition, place.region));
+    }
     for group in &launch.security_groups {
         needs.add("ec2:RunInstances", own(&format!("security-group/{group}")));
     }

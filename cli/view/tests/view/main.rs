@@ -14,6 +14,7 @@ mod docs;
 mod history;
 mod init;
 mod release;
+mod source;
 mod status;
 mod validate;
 mod world;
