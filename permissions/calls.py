@@ -18,7 +18,7 @@ EC2_TYPES = {"i": "instance", "vol": "volume", "eipalloc": "elastic-ip", "eni": 
 # These name no resource, neither in the call nor in a policy.
 WITHOUT_RESOURCE = re.compile(
     r"ec2:Describe\w+|elasticloadbalancing:Describe\w+|ssm:DescribeInstanceInformation|tag:GetResources"
-    r"|codepipeline:PutJob(Success|Failure)Result"
+    r"|codepipeline:PutJob(Success|Failure)Result|pricing:GetProducts"
 )
 
 
@@ -222,7 +222,13 @@ def item(action, call):
     return [Request(action, arn, {"dynamodb:LeadingKeys": keys})]
 
 
+def function_configuration(action, call):
+    return [Request(action, call.arn("lambda", f"function:{re.search(r'/functions/([^/]+)/', call.path).group(1)}"))]
+
+
 MAKERS = {
+    # By the id of what is in it AWS looks through all stacks.
+    "cloudformation:DescribeStackResources": lambda a, call: [Request(a, call.arn("cloudformation", "stack/any/0123"))],
     "cloudwatch:DescribeAlarms": lambda action, call: [Request(action, call.arn("cloudwatch", "alarm:*"))],
     "codepipeline:GetPipelineExecution": lambda a, call: [Request(a, call.arn("codepipeline", call.get("pipelineName")))],
     "codepipeline:ListActionExecutions": lambda a, call: [Request(a, call.arn("codepipeline", call.get("pipelineName")))],
@@ -244,10 +250,20 @@ MAKERS = {
     "elasticloadbalancing:RegisterTargets": one_of_elb("TargetGroupArn"),
     "elasticloadbalancing:SetRulePriorities": set_rule_priorities,
     "events:PutEvents": put_events,
+    "iam:GetInstanceProfile": lambda a, call: [
+        Request(a, f"arn:aws:iam::{ACCOUNT}:instance-profile/{call.get('InstanceProfileName')}")
+    ],
+    "lambda:GetFunctionConfiguration": function_configuration,
     "lambda:InvokeFunction": invoke_function,
+    "logs:FilterLogEvents": lambda a, call: [Request(a, call.arn("logs", f"log-group:{call.get('logGroupName')}"))],
     "route53:ChangeResourceRecordSets": zone,
     "route53:ListResourceRecordSets": zone,
+    "servicequotas:GetServiceQuota": lambda a, call: [
+        Request(a, call.arn("servicequotas", f"{call.get('ServiceCode')}/{call.get('QuotaCode')}"))
+    ],
     "sns:Publish": lambda action, call: [Request(action, call.get("TopicArn"))],
     "ssm:GetParameter": parameter,
     "ssm:GetParametersByPath": parameter,
+    # Anybody may ask who he is.
+    "sts:GetCallerIdentity": lambda action, call: [],
 }

@@ -91,7 +91,7 @@ impl Given {
     #[must_use]
     pub fn left(&self) -> Left {
         let of_all = self.variables.get(DEFAULTS).map(|text| keys_left(text)).unwrap_or_default();
-        let mut left = Left::default();
+        let mut left = Left { of_all, ..Left::default() };
         for (variable, text) in &self.variables {
             let name = variable.strip_prefix(SERVICE).filter(|_| variable != DEFAULTS);
             let Some(name) = name.and_then(|name| ServiceName::new(&name.to_lowercase().replace('_', "-")).ok()) else {
@@ -100,10 +100,8 @@ impl Given {
             let own = serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
             let first = |key: &str| key.split('.').next().unwrap_or_default().to_owned();
             let mut keys = keys_left(text);
-            keys.extend(of_all.iter().filter(|key| !own.contains_key(&first(key))).cloned());
-            if !keys.is_empty() {
-                left.0.insert(name, keys);
-            }
+            keys.extend(left.of_all.iter().filter(|key| !own.contains_key(&first(key))).cloned());
+            left.of_one.insert(name, keys);
         }
         left
     }
@@ -125,13 +123,24 @@ impl Given {
 
 /// Services of a template, and the keys of their configs that only CloudFormation knows; an empty key is all of a config.
 #[derive(Clone, Debug, Default)]
-pub struct Left(BTreeMap<ServiceName, Vec<String>>);
+pub struct Left {
+    of_one: BTreeMap<ServiceName, Vec<String>>,
+    /// Of what all share, and so of services that stand elsewhere.
+    of_all: Vec<String>,
+}
 
 impl Left {
+    fn keys(&self, service: &ServiceName) -> &[String] {
+        self.of_one.get(service).unwrap_or(&self.of_all)
+    }
+
     /// Why a service cannot be looked at here.
     #[must_use]
     pub fn sentence(&self, service: &ServiceName) -> Option<String> {
-        let keys = self.0.get(service)?;
+        let keys = self.keys(service);
+        if keys.is_empty() {
+            return None;
+        }
         let what = if keys.iter().any(String::is_empty) { "its config".to_owned() } else { keys.join(", ") };
         Some(format!("{service}: {what} is left to CloudFormation, and is looked at where it is deployed"))
     }
@@ -139,7 +148,7 @@ impl Left {
     /// The faults of a config, without those of what is not known.
     #[must_use]
     pub fn findings(&self, service: &ServiceName, found: &Found) -> Vec<Finding> {
-        let keys = self.0.get(service).map(Vec::as_slice).unwrap_or_default();
+        let keys = self.keys(service);
         let known = |problem: &&Problem| !keys.iter().any(|key| concerns(key, problem.key.trim_end_matches(':')));
         let faults = found.problems.iter().filter(known).map(|problem| Finding::fault(problem.to_string()));
         faults.chain(self.sentence(service).map(Finding::warning)).collect()
