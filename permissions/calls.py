@@ -18,7 +18,7 @@ EC2_TYPES = {"i": "instance", "vol": "volume", "eipalloc": "elastic-ip", "eni": 
 # These name no resource, neither in the call nor in a policy.
 WITHOUT_RESOURCE = re.compile(
     r"ec2:Describe\w+|elasticloadbalancing:Describe\w+|ssm:DescribeInstanceInformation|tag:GetResources"
-    r"|codepipeline:PutJob(Success|Failure)Result"
+    r"|codepipeline:PutJob(Success|Failure)Result|pricing:GetProducts"
 )
 
 
@@ -32,9 +32,9 @@ def requests_of(call):
     action = f"{service}:{call['action']}"
     if action == "lambda:Invoke":
         action = "lambda:InvokeFunction"
-    if WITHOUT_RESOURCE.fullmatch(action):
-        return [Request(action, "*")]
     maker = MAKERS.get(action)
+    if maker is None and WITHOUT_RESOURCE.fullmatch(action):
+        return [Request(action, "*")]
     if maker is None:
         raise UnknownCall(f"nobody here knows how AWS decides about {action}: write it down in permissions/calls.py")
     return maker(action, Call(call))
@@ -243,7 +243,13 @@ def item(action, call):
     return [Request(action, arn, {"dynamodb:LeadingKeys": keys})]
 
 
+def function_configuration(action, call):
+    return [Request(action, call.arn("lambda", f"function:{re.search(r'/functions/([^/]+)/', call.path).group(1)}"))]
+
+
 MAKERS = {
+    # By the id of what is in it AWS looks through all stacks.
+    "cloudformation:DescribeStackResources": lambda a, call: [Request(a, call.arn("cloudformation", "stack/any/0123"))],
     "cloudwatch:DescribeAlarms": lambda action, call: [Request(action, call.arn("cloudwatch", "alarm:*"))],
     "codepipeline:GetPipelineExecution": lambda a, call: [Request(a, call.arn("codepipeline", call.get("pipelineName")))],
     "codepipeline:ListActionExecutions": lambda a, call: [Request(a, call.arn("codepipeline", call.get("pipelineName")))],
@@ -251,6 +257,7 @@ MAKERS = {
     "dynamodb:UpdateItem": item,
     "ec2:AssociateAddress": associate_address,
     "ec2:CreateTags": create_tags,
+    "ec2:DescribeInstanceAttribute": lambda a, call: [Request(a, call.arn("ec2", f"instance/{call.get('InstanceId')}"))],
     "ec2:RunInstances": run_instances,
     "ec2:TerminateInstances": terminate_instances,
     "elasticloadbalancing:AddTags": add_tags,
@@ -265,10 +272,20 @@ MAKERS = {
     "elasticloadbalancing:RegisterTargets": register_targets,
     "elasticloadbalancing:SetRulePriorities": set_rule_priorities,
     "events:PutEvents": put_events,
+    "iam:GetInstanceProfile": lambda a, call: [
+        Request(a, f"arn:aws:iam::{ACCOUNT}:instance-profile/{call.get('InstanceProfileName')}")
+    ],
+    "lambda:GetFunctionConfiguration": function_configuration,
     "lambda:InvokeFunction": invoke_function,
+    "logs:FilterLogEvents": lambda a, call: [Request(a, call.arn("logs", f"log-group:{call.get('logGroupName')}"))],
     "route53:ChangeResourceRecordSets": zone,
     "route53:ListResourceRecordSets": zone,
+    "servicequotas:GetServiceQuota": lambda a, call: [
+        Request(a, call.arn("servicequotas", f"{call.get('ServiceCode')}/{call.get('QuotaCode')}"))
+    ],
     "sns:Publish": lambda action, call: [Request(action, call.get("TopicArn"))],
     "ssm:GetParameter": parameter,
     "ssm:GetParametersByPath": parameter,
+    # Anybody may ask who he is.
+    "sts:GetCallerIdentity": lambda action, call: [],
 }

@@ -15,6 +15,7 @@ MANAGED_MAX = 6_144
 
 # `Resource: "*"` although AWS knows a resource, and why.
 EVERYTHING = {
+    "cloudformation:DescribeStackResources": "a person's: whose stack something is in, nobody knows before he asks",
     "cloudwatch:DescribeAlarms": "AWS tells composite alarms only to who may describe all",
 }
 

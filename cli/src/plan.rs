@@ -2,6 +2,7 @@
 
 use domain::config::{Found, Service};
 use domain::id::ReleaseId;
+use domain::plan::Step;
 use domain::refusal::Hold;
 use domain::request::{Request, RollbackScope, Verb};
 use domain::world::{Scope, World};
@@ -10,7 +11,7 @@ use runtime::desk::now;
 use serde_json::json;
 use view::arguments::{From, Of, PlanVerb, Shared};
 use view::exit::{self, Fault};
-use view::foresee::{Course, Ending, foresee};
+use view::foresee::{Course, Ending, Part, foresee};
 use view::policy::{self, Beside};
 use view::{course, release, source};
 
@@ -53,6 +54,7 @@ pub async fn prepare(
     let seen = seen.map_err(|why| session.fault(why))?;
     let mut unseen = seen.unseen;
     unseen.extend(not_seen);
+    unseen.extend(session.unseen.clone());
     let course = foresee(&request, &service, &seen.world, now());
     Ok(Prepared { found, service, request, scope, world: seen.world, course, held, unseen })
 }
@@ -91,7 +93,7 @@ pub async fn run(
     };
     let prepared = prepare(&session, of, verb, |_| {}).await?;
     if wants_policy {
-        show_policy(&session, &prepared, terminal)?;
+        show_policy(&session, &prepared, terminal).await?;
     } else {
         show(&prepared, terminal)?;
     }
@@ -121,13 +123,36 @@ pub fn show(prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
     Ok(())
 }
 
-fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
+async fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
     let Prepared { request, service, course, .. } = prepared;
     let function = session.function_of(&request.verb);
+    let (settings, mut unseen) = (session.desk.settings(), prepared.unseen.clone());
+    let lease_table = source::lease_table(settings);
+    if lease_table.is_none() {
+        unseen.push("Not in it, for from here they are not known: the lease table (dynamodb:UpdateItem), and the topic of all services (sns:Publish).".to_owned());
+    }
+    let launches = course.parts.iter().any(|part| matches!(part, Part::Step { step: Step::Launch(_), .. }));
+    let role = match service.iam_instance_profile.as_deref().filter(|_| launches) {
+        None => None,
+        Some(profile) => match session.desk.role_of(profile).await {
+            Ok(role) => Some(role),
+            Err(why) => {
+                let why = session.fault(why).sentence;
+                unseen.push(format!(
+                    "iam:PassRole stands on every role: which one {profile} has could not be seen. {why}"
+                ));
+                None
+            }
+        },
+    };
     let beside = Beside {
+        verb: &request.verb,
+        world: &prepared.world,
         scope: prepared.scope,
-        lease_table: source::lease_table(session.desk.settings()),
+        lease_table,
         topic: prepared.found.notify_topic_arn.as_deref(),
+        config_parameter: settings.parameter_of(&service.name).filter(|_| !settings.has(&service.name)),
+        role,
     };
     let carries_out = policy::policy(service, course, &beside);
     let calls = policy::to_call(service, &function);
@@ -136,7 +161,11 @@ fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> R
     }
     terminal.tell(&format!("What carries out {}:", course::headline(request)));
     terminal.say(&format!("{carries_out:#}\n"))?;
-    terminal.tell(&format!("Whoever has {function} do it needs lambda:InvokeFunction on it alone."));
+    let who = "docs/cli.md, \"What a person needs\"";
+    terminal.tell(&format!(
+        "Whoever has {function} do it needs lambda:InvokeFunction on it, and what a person needs to look: {who}."
+    ));
+    unseen.iter().for_each(|unseen| terminal.tell(unseen));
     if code(course) != exit::DONE {
         terminal.tell(&course::ending(course, request).1);
     }

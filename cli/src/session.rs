@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use domain::config::{Found, Service, Settings};
+use domain::aws::Kind;
+use domain::config::{Found, Service};
 use domain::id::ServiceName;
 use domain::refusal::{Hold, Refusal};
 use domain::request::{Function, Verb};
@@ -12,7 +13,8 @@ use runtime::desk::{Desk, Hindrance};
 use view::arguments::{From, Shared};
 use view::credentials::{self, Keys, Profile, Way};
 use view::exit::{self, Fault};
-use view::source;
+use view::source::{self, Given, Left};
+use view::validate::elsewhere;
 
 use crate::prices::Prices;
 
@@ -24,6 +26,10 @@ pub struct Session {
     pub desk: Desk,
     pub prices: Prices,
     pub place: exit::Session,
+    /// What is not known of configs that were given.
+    pub left: Left,
+    /// Why what all services share is not known.
+    pub unseen: Option<String>,
     prefix: String,
 }
 
@@ -32,15 +38,28 @@ impl Session {
     pub async fn open(shared: &Shared, from: &From, service: Option<&str>) -> Result<Self, Fault> {
         let given = given(from, service)?;
         let mut session = Self::without_services(shared)?;
-        let settings = match given {
-            Some(settings) => settings,
-            None => {
-                let function = session.function(Function::Teardown);
-                let variables = session.desk.variables_of(&function).await;
-                Settings::from_variables(variables.map_err(|why| session.fault(why))?)
+        let given = match given {
+            Some(given) if given.is_whole => given,
+            given => {
+                let deployed = session.desk.variables_of(&session.function(Function::Teardown)).await;
+                match (deployed, given) {
+                    (Ok(deployed), None) => Given::whole(deployed),
+                    (Ok(deployed), Some(given)) => given.over(&deployed),
+                    // A config may be there before the functions are.
+                    (Err(Hindrance::Aws(error)), Some(given))
+                        if matches!(error.kind, Kind::NotThere | Kind::Denied) =>
+                    {
+                        let why = session.fault(Hindrance::Aws(error)).sentence;
+                        session.unseen =
+                            Some(format!("What the deployed functions say of all services is not seen: {why}"));
+                        given
+                    }
+                    (Err(why), _) => return Err(session.fault(why)),
+                }
             }
         };
-        session.desk = session.desk.with(settings);
+        session.left = given.left();
+        session.desk = session.desk.with(given.settings());
         Ok(session)
     }
 
@@ -76,6 +95,8 @@ impl Session {
             desk: Desk::new(&variables),
             prices: Prices::default(),
             place: exit::Session { region, profile: is_named.then_some(name) },
+            left: Left::default(),
+            unseen: None,
             prefix: shared.prefix.clone(),
         })
     }
@@ -135,17 +156,31 @@ impl Session {
     /// A service whose config can be worked with.
     pub async fn service(&self, name: &str) -> Result<(Found, Service), Fault> {
         let (name, found) = self.found(name).await?;
-        readable(&name, found)
+        self.readable(&name, found)
     }
-}
 
-/// A config that can be looked by: its listener and its rules can be read.
-pub fn readable(name: &ServiceName, found: Found) -> Result<(Found, Service), Fault> {
-    match found.service.clone() {
-        Some(service) => Ok((found, service)),
-        None => {
+    /// A config that can be looked by: its listener and its rules can be read, and are in this region.
+    pub fn readable(&self, name: &ServiceName, found: Found) -> Result<(Found, Service), Fault> {
+        if let Some(left) = self.left.sentence(name) {
+            return Err(Fault::refused(format!("{left}.")));
+        }
+        let Some(service) = found.service.clone() else {
             let problems = found.problems.iter().map(ToString::to_string).collect();
-            Err(Fault::refused(format!("{}.", Refusal::BadConfig { service: name.clone(), problems })))
+            return Err(Fault::refused(format!("{}.", Refusal::BadConfig { service: name.clone(), problems })));
+        };
+        self.is_here(&format!("The listener of {name}"), service.listener_arn.as_str())?;
+        Ok((found, service))
+    }
+
+    /// That something is in the region that is looked at: AWS calls the ARN of another one no valid ARN.
+    pub fn is_here(&self, what: &str, arn: &str) -> Result<(), Fault> {
+        let here = &self.place.region;
+        match elsewhere(arn, here) {
+            None => Ok(()),
+            Some(there) => Err(Fault::new(
+                exit::NO_AWS,
+                format!("{what} is in {there}, and this looks at {here}. Use --region {there} ({arn})."),
+            )),
         }
     }
 }
@@ -156,23 +191,24 @@ pub fn service_name(name: &str) -> Result<ServiceName, Fault> {
 }
 
 /// The services that a file or this process's environment names.
-pub fn given(from: &From, service: Option<&str>) -> Result<Option<Settings>, Fault> {
+pub fn given(from: &From, service: Option<&str>) -> Result<Option<Given>, Fault> {
     let read = |path: &Path| {
         std::fs::read_to_string(path)
             .map_err(|error| Fault::new(exit::USAGE, format!("{} could not be read: {error}.", path.display())))
     };
-    if let Some(path) = &from.template {
-        let variables = source::of_template(&read(path)?);
-        let wrong = |why| Fault::refused(format!("{} is no template of functions: {why}.", path.display()));
-        return Ok(Some(Settings::from_variables(variables.map_err(wrong)?)));
+    let given = if let Some(path) = &from.template {
+        let wrong = |why| Fault::refused(format!("{} is no template of functions or services: {why}.", path.display()));
+        Some(Given::of_template(&read(path)?).map_err(wrong)?)
+    } else if let Some(path) = &from.config {
+        let service = service.map(service_name).transpose()?;
+        Some(Given::of_file(service.as_ref(), &read(path)?).map_err(|why| Fault::new(exit::USAGE, why))?)
+    } else {
+        from.env.then(|| Given::whole(environment()))
+    };
+    match (given, &from.defaults) {
+        (Some(given), Some(path)) => Ok(Some(given.with_defaults(read(path)?))),
+        (given, _) => Ok(given),
     }
-    if let Some(path) = &from.config {
-        let Some(service) = service else {
-            return Err(Fault::new(exit::USAGE, "Which service is it the config of? Name it beside --config."));
-        };
-        return Ok(Some(Settings::from_variables(source::of_config(&service_name(service)?, &read(path)?))));
-    }
-    Ok(from.env.then(|| Settings::from_variables(source::of_environment(environment()))))
 }
 
 fn environment() -> impl Iterator<Item = (String, String)> {

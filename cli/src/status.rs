@@ -14,7 +14,7 @@ use view::paint::{BAD, paint};
 use view::status::{self, Status};
 
 use crate::interrupt::Interrupt;
-use crate::session::{Session, readable};
+use crate::session::Session;
 use crate::terminal::Terminal;
 
 /// Puts the cursor to the top and clears what is below.
@@ -101,7 +101,7 @@ async fn once(
     }
     for some in every.chunks(SIDE_BY_SIDE) {
         let looked = all(some.iter().map(|(name, found)| async move {
-            let (found, service) = readable(name, found.clone())?;
+            let (found, service) = session.readable(name, found.clone())?;
             let status = look(session, &found, &service).await?;
             Ok::<_, Fault>((status::heading(&service), status))
         }));

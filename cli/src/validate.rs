@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use domain::aws::Kind;
 use domain::config::{Found, Service, Settings};
-use domain::id::ServiceName;
+use domain::id::{RuleArn, ServiceName};
 use domain::request::{Function, Request, Verb};
 use domain::world::{Scope, World};
 use runtime::desk::Hindrance;
 use serde_json::json;
 use view::arguments::{From, Shared};
 use view::exit::{self, Fault};
-use view::validate::{self, Finding};
+use view::source::Left;
+use view::validate::{self, Finding, Processors, Room};
 
 use crate::session::{Session, given, service_name};
 use crate::terminal::Terminal;
@@ -25,24 +26,26 @@ pub async fn run(
     terminal: &Terminal,
 ) -> Result<u8, Fault> {
     if offline {
-        let settings = given(from, service)?.ok_or_else(|| {
+        let given = given(from, service)?.ok_or_else(|| {
             Fault::new(exit::USAGE, "Say where the config is: --offline goes with --template, --config or --env.")
         })?;
-        return conclude(&by_themselves(&settings, service)?, terminal);
+        let left = given.left();
+        return conclude(&by_themselves(&given.settings(), &left, service)?, terminal);
     }
     let session = Session::open(shared, from, service).await?;
     let services: BTreeMap<ServiceName, Found> = match service {
         Some(name) => BTreeMap::from([session.found(name).await?]),
         None => session.desk.every().await.map_err(|why| session.fault(why))?,
     };
-    let calls = may_call(&session).await;
+    let mut of_all: Vec<Finding> = session.unseen.iter().map(Finding::warning).collect();
+    of_all.extend(may_call(&session).await?);
     let mut all = Vec::new();
     for (name, found) in services {
-        let mut findings = faults(&found);
-        if let Some(service) = &found.service {
+        let mut findings = session.left.findings(&name, &found);
+        if let Some(service) = found.service.as_ref().filter(|_| session.left.sentence(&name).is_none()) {
             findings.extend(against_account(&session, service).await?);
         }
-        findings.extend(calls.iter().cloned());
+        findings.extend(of_all.iter().cloned());
         all.push((name.to_string(), findings));
     }
     conclude(&all, terminal)
@@ -50,7 +53,7 @@ pub async fn run(
 
 type Findings = Vec<(String, Vec<Finding>)>;
 
-fn by_themselves(settings: &Settings, service: Option<&str>) -> Result<Findings, Fault> {
+fn by_themselves(settings: &Settings, left: &Left, service: Option<&str>) -> Result<Findings, Fault> {
     let names: Vec<ServiceName> = match service {
         Some(name) => vec![service_name(name)?],
         None => settings.names().cloned().collect(),
@@ -62,24 +65,29 @@ fn by_themselves(settings: &Settings, service: Option<&str>) -> Result<Findings,
         |name: &ServiceName| Fault::refused(format!("{name} is not configured there ({}).", name.variable()));
     names
         .iter()
-        .map(|name| Ok((name.to_string(), faults(&settings.find(name, None).ok_or_else(|| not_there(name))?))))
+        .map(|name| {
+            let found = settings.find(name, None).ok_or_else(|| not_there(name))?;
+            Ok((name.to_string(), left.findings(name, &found)))
+        })
         .collect()
 }
 
-fn faults(found: &Found) -> Vec<Finding> {
-    found.problems.iter().map(|problem| Finding::fault(problem.to_string())).collect()
-}
-
-/// Whether the functions may be called.
-async fn may_call(session: &Session) -> Vec<Finding> {
+/// Whether the functions may be called: who may not call them ships nothing.
+async fn may_call(session: &Session) -> Result<Vec<Finding>, Fault> {
     let mut findings = Vec::new();
     for function in [Function::Provision, Function::Register, Function::Promote, Function::Teardown] {
         let name = session.function(function);
-        if let Err(why) = session.desk.may_call(&name).await {
-            findings.push(Finding::warning(format!("You cannot call {name}. {}", session.fault(why).sentence)));
+        let Err(why) = session.desk.may_call(&name).await else { continue };
+        let is_denied = matches!(&why, Hindrance::Aws(error) if error.kind == Kind::Denied);
+        let is_missing = matches!(&why, Hindrance::Aws(error) if error.kind == Kind::NotThere);
+        let fault = session.fault(why);
+        if fault.code == exit::NO_AWS && !is_missing {
+            return Err(fault);
         }
+        let what = format!("You cannot call {name}. {}", fault.sentence);
+        findings.push(if is_denied { Finding::fault(what) } else { Finding::warning(what) });
     }
-    findings
+    Ok(findings)
 }
 
 /// Looks one after the other, so that what hinders one keeps nobody from the others.
@@ -104,21 +112,55 @@ async fn against_account(session: &Session, service: &Service) -> Result<Vec<Fin
     {
         findings.extend(validate::addresses(service, &world));
     }
+    // A zone that is not there keeps every release from its servers; a look goes on without it.
+    seen(session, session.desk.names(service).await, &mut findings)?;
     if let Some(world) = &at_rules {
-        findings.extend(validate::rules(service, world));
-        findings.extend(room(session, service, world).await?);
+        let stacks = stacks(session, service, world, &mut findings).await?;
+        findings.extend(validate::rules(service, world, &stacks));
+        let room = room(session, service, &mut findings).await?;
+        findings.extend(validate::room(service, world, &room));
     }
     Ok(findings)
 }
 
-async fn room(session: &Session, service: &Service, world: &World) -> Result<Vec<Finding>, Fault> {
-    let (rules, limits) = tokio::join!(session.desk.rules(&service.listener_arn), session.desk.limits());
-    let mut findings = Vec::new();
-    let limits = seen(session, limits, &mut findings)?.unwrap_or_default();
-    if let Some(rules) = seen(session, rules, &mut findings)? {
-        findings.extend(validate::room(service, world, rules.len(), &limits));
+/// The stacks that have rules of the service, or in its place.
+async fn stacks(
+    session: &Session,
+    service: &Service,
+    world: &World,
+    findings: &mut Vec<Finding>,
+) -> Result<BTreeMap<RuleArn, String>, Fault> {
+    let mut stacks = BTreeMap::new();
+    for rule in validate::untold(service, world) {
+        let stack = seen(session, session.desk.stack_of(rule.as_str()).await, findings)?.flatten();
+        stacks.extend(stack.map(|stack| (rule.clone(), stack)));
     }
-    Ok(findings)
+    Ok(stacks)
+}
+
+/// What of the account's limits is used. What cannot be seen is a warning.
+async fn room(session: &Session, service: &Service, findings: &mut Vec<Finding>) -> Result<Room, Fault> {
+    let desk = &session.desk;
+    let balancer = service.listener_arn.load_balancer().unwrap_or_default();
+    let (limits, rules, groups, groups_of_all, processors) = tokio::join!(
+        desk.limits(),
+        desk.rules_of_balancer(&balancer),
+        desk.groups(Some(&balancer)),
+        desk.groups(None),
+        desk.room_for(&service.instance_type),
+    );
+    let limits = seen(session, limits, findings)?.unwrap_or_default();
+    let rules = seen(session, rules, findings)?;
+    let groups = seen(session, groups, findings)?;
+    let groups_of_all = seen(session, groups_of_all, findings)?;
+    let processors = seen(session, processors, findings)?.flatten();
+    let processors = processors.map(|runtime::desk::Room { quota, limit, running, each }| Processors {
+        quota,
+        limit,
+        running,
+        each,
+    });
+    Ok(Room { limits, rules, groups, groups_of_all, processors })
 }
 
 async fn look(
@@ -129,11 +171,16 @@ async fn look(
 ) -> Result<Option<World>, Fault> {
     let request = Request::new(service.name.clone(), None, Verb::Finish);
     let looked = session.desk.look(service, &request, scope).await;
-    let looked = seen(session, looked, findings)?;
-    Ok(looked.map(|looked| {
-        findings.extend(looked.unseen.into_iter().map(Finding::warning));
-        looked.world
-    }))
+    let Some(looked) = seen(session, looked, findings)? else { return Ok(None) };
+    // What a look goes on without are the names, and those are asked about by themselves.
+    Ok(Some(looked.world))
+}
+
+/// Says a thing once: each look sees it again.
+fn note(findings: &mut Vec<Finding>, finding: Finding) {
+    if !findings.contains(&finding) {
+        findings.push(finding);
+    }
 }
 
 /// What was seen. A missing right to look is a warning, what is not there a fault; who does not reach AWS at all is told so alone.
@@ -148,9 +195,7 @@ fn seen<T>(session: &Session, looked: Result<T, Hindrance>, findings: &mut Vec<F
         return Err(fault);
     }
     let finding = if denied { Finding::warning(fault.sentence) } else { Finding::fault(fault.sentence) };
-    if !findings.contains(&finding) {
-        findings.push(finding);
-    }
+    note(findings, finding);
     Ok(None)
 }
 

@@ -15,6 +15,7 @@ pub mod narrator;
 pub mod notices;
 pub mod pictures;
 pub mod prices;
+pub mod quotas;
 pub mod report;
 pub mod revision;
 pub mod service;

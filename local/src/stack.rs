@@ -18,6 +18,7 @@ use crate::builds;
 use crate::deployments::{self, Script};
 use crate::notices::Notices;
 use crate::prices;
+use crate::quotas;
 use crate::service;
 use crate::trouble::{Result, Trouble, While};
 use crate::uploads;
@@ -132,6 +133,7 @@ impl Stack {
         let functions = Functions::start(template.functions, settings)?;
         gateway.mount("lambda", lambda::api::handler(functions.clone()));
         gateway.mount("pricing", prices::handler());
+        gateway.mount("servicequotas", quotas::handler());
         let bus = Bus::new(functions.clone(), template.rules, account::REGION, account::ACCOUNT_ID);
 
         let shared = Arc::new(Shared {

@@ -49,17 +49,20 @@ pub enum Color {
 
 /// Where a service's config is read from, if not from the deployed functions.
 #[derive(Args, Clone, Debug, Default)]
-#[group(multiple = false)]
+#[group(skip)]
 pub struct From {
-    /// Read the config from the variables of this SAM or CloudFormation template
-    #[arg(long, value_name = "FILE")]
+    /// Read the configs from this SAM or CloudFormation template: its functions' variables, its parameters …/services/SERVICE
+    #[arg(long, value_name = "FILE", group = "source")]
     pub template: Option<PathBuf>,
-    /// Read the config of SERVICE from this JSON file
-    #[arg(long, value_name = "FILE")]
+    /// Read the config of SERVICE from this JSON file, or configs as SERVICE_… variables
+    #[arg(long, value_name = "FILE", group = "source")]
     pub config: Option<PathBuf>,
-    /// Read the config from this process's own SERVICE_… variables
-    #[arg(long)]
+    /// Read the configs from this process's own SERVICE_… variables
+    #[arg(long, group = "source")]
     pub env: bool,
+    /// With --template or --config: merge them over this JSON file; else over the deployed functions' defaults, or nothing with --offline
+    #[arg(long, value_name = "FILE", requires = "source", conflicts_with = "env")]
+    pub defaults: Option<PathBuf>,
 }
 
 /// What to do.
@@ -126,6 +129,10 @@ pub enum Command {
         how: How,
     },
     /// All faults of a service's config at once, by itself and against the account
+    #[command(
+        after_help = "Of a rule that a stack of CloudFormation owns this is said, for the stack's next update would undo a switch. That \
+        Terraform or another tool owns it cannot be seen."
+    )]
     Validate {
         /// The service; all of them without it
         service: Option<String>,

@@ -7,11 +7,23 @@ use domain::id::ServiceName;
 use domain::world::{Conditions, Rule};
 use serde_json::{Map, Value, json};
 
+/// Who else has the rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This stack of CloudFormation.
+    Stack(String),
+    /// No stack.
+    NoStack,
+    /// It could not be seen, and why.
+    Unseen(String),
+}
+
 /// The config, and what a person still has to decide, a sentence each. Taken are the priorities of all rules of the listener.
 #[must_use]
 pub fn config(
     service: &ServiceName,
     serving: &Serving,
+    owner: &Owner,
     taken: &BTreeSet<u32>,
     pre_product_host: Option<&str>,
 ) -> (Value, Vec<String>) {
@@ -64,6 +76,8 @@ pub fn config(
             "matcher": check.matcher,
         }),
     );
+    config.extend(serving.drain_seconds.map(|seconds| ("drain_seconds".to_owned(), json!(seconds))));
+    open.extend(group_is_other(serving));
     config.insert("product".into(), rule(*product, conditions, None));
     let before = (1..*product).rev().find(|priority| !taken.contains(priority));
     let priority = before.unwrap_or_else(|| {
@@ -89,12 +103,61 @@ pub fn config(
             conditions.others.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
         ));
     }
+    open.push(match owner {
+        Owner::Stack(stack) => format!(
+            "The rule belongs to the stack {stack}, whose next update would undo a switch: take it out of the template first, with DeletionPolicy: Retain before."
+        ),
+        Owner::NoStack => {
+            "No stack of CloudFormation has the rule. Whether Terraform or another tool has it cannot be seen: take it out of there first.".to_owned()
+        }
+        Owner::Unseen(why) => format!(
+            "Whether a stack of CloudFormation has the rule could not be seen ({}): its next update would undo a switch, as another tool's would. Take it out of there first.",
+            why.trim_end_matches('.')
+        ),
+    });
     open.push(format!(
-        "To have it adopted: take the rule out of its stack (DeletionPolicy: Retain), tag it pointsman:service={service} and pointsman:rule=product ({}). The first promote makes {} what is retired, and never changes or deletes it.",
+        "To have it adopted, once this config is in its place: tag the rule pointsman:service={service} and pointsman:rule=product ({}). The first promote makes {} what is retired, and never changes or deletes it.",
         serving.rule.arn,
         serving.group.name()
     ));
     (Value::Object(config), open)
+}
+
+/// What of the target group and its servers a config does not take over.
+fn group_is_other(serving: &Serving) -> Vec<String> {
+    let Serving { health_check: check, check_protocol, check_port, protocol_version, attributes, .. } = serving;
+    let mut other = Vec::new();
+    if !check_protocol.is_empty() && *check_protocol != check.protocol {
+        other.push(format!(
+            "The targets speak {}, and their check {check_protocol}: a service has one protocol for both, and the targets' was taken.",
+            check.protocol
+        ));
+    }
+    if let Some(port) = check_port {
+        other.push(format!(
+            "The check goes to port {port}: a service's goes to the port of its traffic, {}. Look whether {} answers there.",
+            serving.port, check.path
+        ));
+    }
+    if protocol_version != "HTTP1" {
+        other.push(format!("The group speaks {protocol_version}: a service's groups speak HTTP1."));
+    }
+    if !attributes.is_empty() {
+        let named: Vec<String> = attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        other.push(format!("The group has {}: a service's groups have not.", named.join(", ")));
+    }
+    match &serving.has_user_data {
+        Ok(false) => {}
+        Ok(true) => other.push(
+            "The servers were launched with user data, which is not taken over, for it may be secret: put it into a parameter, and name that as user_data (ssm:/…)."
+                .to_owned(),
+        ),
+        Err(why) => other.push(format!(
+            "Whether the servers were launched with user data could not be seen ({}): if so, put it into a parameter, and name that as user_data (ssm:/…).",
+            why.trim_end_matches('.')
+        )),
+    }
+    other
 }
 
 fn rule(priority: u32, conditions: &Conditions, host: Option<&str>) -> Value {

@@ -19,4 +19,5 @@ pub mod source;
 pub mod span;
 pub mod status;
 pub mod steps;
+mod template;
 pub mod validate;

@@ -4,19 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::config::{ReadyWhen, Service};
 use domain::plan::{Launch, Step};
-use domain::world::Scope;
+use domain::request::Verb;
+use domain::tags::{Read, Role};
+use domain::world::{Scope, World};
 use serde_json::{Value, json};
 
 use crate::foresee::{Course, Part, group_arn};
 
 /// What of the policy is not in the plan.
 pub struct Beside<'a> {
+    /// The verb.
+    pub verb: &'a Verb,
+    /// What it begins with.
+    pub world: &'a World,
     /// How much of the world the verb looks at.
     pub scope: Scope,
     /// The table of the leases.
     pub lease_table: Option<&'a str>,
     /// Where notices go.
     pub topic: Option<&'a str>,
+    /// The parameter that holds the service's config, if none of the functions' variables does.
+    pub config_parameter: Option<String>,
+    /// The role that launched servers have; where it is not known, a launch needs to pass any.
+    pub role: Option<String>,
 }
 
 /// Partition, region and account, as the listener's ARN has them.
@@ -61,14 +71,17 @@ impl Needs {
 pub fn policy(service: &Service, course: &Course, beside: &Beside<'_>) -> Value {
     let place = Place::of(service);
     let mut needs = Needs::default();
-    looks(&mut needs, service, beside.scope, &place);
+    looks(&mut needs, service, beside, course, &place);
     if let Some(table) = beside.lease_table {
         needs.add("dynamodb:UpdateItem", place.arn("dynamodb", format_args!("table/{table}")));
     }
+    if let Some(parameter) = &beside.config_parameter {
+        needs.add("ssm:GetParameter", self::parameter(&place, parameter));
+    }
     if let Some(topic) = beside.topic {
         needs.add("sns:Publish", topic);
-        needs.add("events:PutEvents", place.arn("events", "event-bus/default"));
     }
+    needs.add("events:PutEvents", place.arn("events", "event-bus/default"));
     for part in &course.parts {
         match part {
             Part::Step { step, .. } => needs_of(&mut needs, service, step, &place, beside),
@@ -90,8 +103,10 @@ pub fn policy(service: &Service, course: &Course, beside: &Beside<'_>) -> Value 
         .map(|(resources, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}))
         .collect();
     if needs.passes_role {
+        let any = || format!("arn:{}:iam::{}:role/*", place.partition, place.account);
+        let role = beside.role.clone().unwrap_or_else(any);
         statements.push(json!({
-            "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": [format!("arn:{}:iam::{}:role/*", place.partition, place.account)],
+            "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": [role],
             "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
         }));
     }
@@ -108,13 +123,21 @@ pub fn to_call(service: &Service, function: &str) -> Value {
 }
 
 /// AWS knows no resource for most looks.
-fn looks(needs: &mut Needs, service: &Service, scope: Scope, place: &Place<'_>) {
-    let Scope { own_group, every_group, group_details, listener, readiness, addresses, launch, alarms } = scope;
+fn looks(needs: &mut Needs, service: &Service, beside: &Beside<'_>, course: &Course, place: &Place<'_>) {
+    let Scope { own_group, every_group, group_details, listener, readiness, addresses, launch, alarms } = beside.scope;
     let elb = |needs: &mut Needs, what: &str| needs.add(&format!("elasticloadbalancing:Describe{what}"), "*");
     needs.add("ec2:DescribeInstances", "*");
     elb(needs, "Rules");
-    elb(needs, "Tags");
-    elb(needs, "TargetHealth");
+    let steps =
+        || course.parts.iter().filter_map(|part| if let Part::Step { step, .. } = part { Some(step) } else { None });
+    let makes = steps().any(|step| matches!(step, Step::CreateGroup(_) | Step::CreateRule(_)));
+    // Where nothing stands or is made, nothing is asked about.
+    if makes || !beside.world.rules.is_empty() || !beside.world.groups.is_empty() {
+        elb(needs, "Tags");
+        if *beside.verb != Verb::Provision || steps().any(rejects) || is_rejected(beside.world) {
+            elb(needs, "TargetHealth");
+        }
+    }
     if own_group || every_group || group_details {
         elb(needs, "TargetGroups");
     }
@@ -151,8 +174,21 @@ fn looks(needs: &mut Needs, service: &Service, scope: Scope, place: &Place<'_>) 
     }
 }
 
+/// Whose servers are about to go is asked for its targets by whoever looks.
+fn rejects(step: &Step) -> bool {
+    matches!(step, Step::TagInstances { tags, .. } | Step::TagGroup { tags, .. } if tags.role() == Some(Role::Rejected))
+}
+
+fn is_rejected(world: &World) -> bool {
+    let groups = world.groups.iter().map(|group| &group.tags);
+    world.instances.iter().map(|instance| &instance.tags).chain(groups).any(|tags| tags.role() == Some(Role::Rejected))
+}
+
 fn parameter(place: &Place<'_>, name: &str) -> String {
-    place.arn("ssm", format_args!("parameter/{}", name.trim_start_matches('/')))
+    let resource = format!("parameter/{}", name.trim_start_matches('/'));
+    // AWS's own are no account's.
+    let account = if name.starts_with("/aws/") { "" } else { place.account };
+    format!("arn:{}:ssm:{}:{account}:{resource}", place.partition, place.region)
 }
 
 fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>, beside: &Beside<'_>) {
@@ -171,6 +207,8 @@ fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>
         Step::AssociateAddress { instance: id, address } => {
             needs.add("ec2:AssociateAddress", instance(id));
             needs.add("ec2:AssociateAddress", place.arn("ec2", format_args!("elastic-ip/{address}")));
+            // Whether AWS asks about the server's interface too is not written anywhere.
+            needs.add("ec2:AssociateAddress", place.arn("ec2", "network-interface/*"));
         }
         Step::CreateGroup(new) => {
             let arn = group_arn(service, &new.name).to_string();
@@ -232,8 +270,10 @@ fn needs_of_launch(needs: &mut Needs, launch: &Launch, place: &Place<'_>) {
     for made in ["instance/*", "volume/*", "network-interface/*", subnet.as_str()] {
         needs.add("ec2:RunInstances", own(made));
     }
-    // An image is nobody's account's.
-    needs.add("ec2:RunInstances", format!("arn:{}:ec2:{}::{image}", place.partition, place.region));
+    // An image is nobody's account's, and neither is its snapshot, of which the root volume is made.
+    for of_nobody in [image.as_str(), "snapshot/*"] {
+        needs.add("ec2:RunInstances", format!("arn:{}:ec2:{}::{of_nobody}", place.partition, place.region));
+    }
     for group in &launch.security_groups {
         needs.add("ec2:RunInstances", own(&format!("security-group/{group}")));
     }

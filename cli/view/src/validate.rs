@@ -1,10 +1,11 @@
 //! A config against the account: what would keep a release from going its way, all of it at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::config::Service;
-use domain::tags::{self, Read, WhichRule};
-use domain::world::World;
+use domain::id::{GroupArn, RuleArn};
+use domain::tags::{self, Read, Tags, WhichRule};
+use domain::world::{Rule, World};
 use serde::Serialize;
 
 use crate::paint::{BAD, GOOD, WARN, paint};
@@ -34,14 +35,50 @@ impl Finding {
 const STACK: &str = "aws:cloudformation:stack-name";
 /// ELB's names of the limits.
 const RULES: &str = "rules-per-application-load-balancer";
+const GROUPS: &str = "target-groups-per-application-load-balancer";
+const GROUPS_OF_ALL: &str = "target-groups";
+const TARGETS: &str = "targets-per-application-load-balancer";
+/// Product, the way back, pre-product: so many releases of a service stand side by side.
+const RELEASES: usize = 3;
+
+/// What the account has room for; whatever could not be seen is left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Room {
+    /// The account's limits by ELB's names.
+    pub limits: BTreeMap<String, u64>,
+    /// How many rules the load balancer has, at all of its listeners.
+    pub rules: Option<usize>,
+    /// The target groups behind the load balancer.
+    pub groups: Option<Vec<GroupArn>>,
+    /// Those of the region.
+    pub groups_of_all: Option<Vec<GroupArn>>,
+    /// Virtual processors.
+    pub processors: Option<Processors>,
+}
+
+/// The virtual processors that an account's servers of a kind have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Processors {
+    /// The quota, as AWS names it.
+    pub quota: String,
+    pub limit: u64,
+    pub running: u64,
+    /// How many a server of the service has.
+    pub each: u64,
+}
+
+/// The region that an ARN names, if it is another one than this.
+#[must_use]
+pub fn elsewhere<'a>(arn: &'a str, region: &str) -> Option<&'a str> {
+    arn.split(':').nth(3).filter(|there| !there.is_empty() && *there != region)
+}
 
 /// Whether the listener is where one asks.
 #[must_use]
 pub fn place(service: &Service, region: &str) -> Option<Finding> {
-    let there = service.listener_arn.as_str().split(':').nth(3).unwrap_or_default();
-    (!there.is_empty() && there != region).then(|| {
-        Finding::fault(format!("listener_arn: it is in {there}, and this looks at {region}; use --region {there}"))
-    })
+    let there = elsewhere(service.listener_arn.as_str(), region)?;
+    let what = format!("listener_arn: it is in {there}, and this looks at {region}; use --region {there}");
+    Some(Finding::fault(what))
 }
 
 /// What a look for a launch shows: subnets, zones, the image, user data.
@@ -99,59 +136,115 @@ pub fn addresses(service: &Service, world: &World) -> Vec<Finding> {
     findings
 }
 
-/// Whether the rules are free or the service's own, and nobody's stack undoes a switch.
-#[must_use]
-pub fn rules(service: &Service, world: &World) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (key, which, priority) in [
+/// A rule that is the service's or stands in its place.
+struct Concerned<'w> {
+    key: &'static str,
+    which: WhichRule,
+    priority: u32,
+    rule: &'w Rule,
+    is_ours: bool,
+}
+
+fn concerned<'w>(service: &'w Service, world: &'w World) -> impl Iterator<Item = Concerned<'w>> {
+    let both = [
         ("product", WhichRule::Product, service.product.priority),
         ("pre_product", WhichRule::PreProduct, service.pre_product.priority),
-    ] {
-        let ours = |tags: &tags::Tags| tags.is_of(&service.name) && tags.value(tags::RULE) == Some(which.as_str());
-        for rule in world.rules.iter().filter(|rule| rule.priority == priority || ours(&rule.tags)) {
-            if let Some(stack) = rule.tags.value(STACK) {
-                findings.push(Finding::fault(format!(
-                    "{key}: the rule {} belongs to the stack {stack}, whose next update would undo a switch: take it out of the template, with DeletionPolicy: Retain before",
-                    rule.arn
-                )));
-            }
-            if !ours(&rule.tags) {
-                let adopt = match which {
-                    WhichRule::PreProduct => String::new(),
-                    WhichRule::Product => format!(
-                        ", or have it adopted: tag it {}={} and {}={}",
-                        tags::SERVICE,
-                        service.name,
-                        tags::RULE,
-                        which.as_str()
-                    ),
-                };
-                findings.push(Finding::fault(format!(
-                    "{key}.priority: {priority} is taken by {}, which is not this service's {which}. Choose another{adopt}",
-                    rule.arn
-                )));
-            }
+    ];
+    both.into_iter().flat_map(move |(key, which, priority)| {
+        let all = world.rules.iter().map(move |rule| (rule, is_ours(service, which, &rule.tags)));
+        let some = all.filter(move |(rule, is_ours)| rule.priority == priority || *is_ours);
+        some.map(move |(rule, is_ours)| Concerned { key, which, priority, rule, is_ours })
+    })
+}
+
+fn is_ours(service: &Service, which: WhichRule, tags: &Tags) -> bool {
+    tags.is_of(&service.name) && tags.value(tags::RULE) == Some(which.as_str())
+}
+
+/// The rules that somebody's stack might have, and whose tags do not say so: CloudFormation tags only what it made lately.
+#[must_use]
+pub fn untold<'w>(service: &'w Service, world: &'w World) -> BTreeSet<&'w RuleArn> {
+    concerned(service, world)
+        .map(|one| one.rule)
+        .filter(|rule| rule.tags.value(STACK).is_none())
+        .map(|rule| &rule.arn)
+        .collect()
+}
+
+/// Whether the rules are free or the service's own, and nobody's stack undoes a switch. Stacks are the names of those that have a rule.
+#[must_use]
+pub fn rules(service: &Service, world: &World, stacks: &BTreeMap<RuleArn, String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for Concerned { key, which, priority, rule, is_ours } in concerned(service, world) {
+        if let Some(stack) = rule.tags.value(STACK).or_else(|| stacks.get(&rule.arn).map(String::as_str)) {
+            findings.push(Finding::fault(format!(
+                "{key}: the rule {} belongs to the stack {stack}, whose next update would undo a switch: take it out of the template, with DeletionPolicy: Retain before",
+                rule.arn
+            )));
+        }
+        if !is_ours {
+            let adopt = match which {
+                WhichRule::PreProduct => String::new(),
+                WhichRule::Product => format!(
+                    ", or have it adopted: tag it {}={} and {}={}",
+                    tags::SERVICE,
+                    service.name,
+                    tags::RULE,
+                    which.as_str()
+                ),
+            };
+            findings.push(Finding::fault(format!(
+                "{key}.priority: {priority} is taken by {}, which is not this service's {which}. Choose another{adopt}",
+                rule.arn
+            )));
         }
     }
     findings
 }
 
-/// Whether the load balancer has room for the service's rules.
+/// Whether there is room for the service's rules, groups, targets and servers.
 #[must_use]
-pub fn room(service: &Service, world: &World, rules: usize, limits: &BTreeMap<String, u64>) -> Option<Finding> {
-    let limit = usize::try_from(*limits.get(RULES)?).ok()?;
-    let own = [WhichRule::Product, WhichRule::PreProduct].into_iter().filter(|which| {
-        world
-            .rules
-            .iter()
-            .any(|rule| rule.tags.is_of(&service.name) && rule.tags.value(tags::RULE) == Some(which.as_str()))
-    });
-    let more = 2 - own.count();
-    (rules + more > limit).then(|| {
-        Finding::fault(format!(
-            "the listener has {rules} rules and the service needs {more} more; the account allows {limit} for each load balancer (quota {RULES})"
-        ))
-    })
+pub fn room(service: &Service, world: &World, room: &Room) -> Vec<Finding> {
+    let Room { limits, rules, groups, groups_of_all, processors } = room;
+    let rules_missing = [WhichRule::Product, WhichRule::PreProduct]
+        .into_iter()
+        .filter(|which| !world.rules.iter().any(|rule| is_ours(service, *which, &rule.tags)));
+    let own = |groups: &[GroupArn]| {
+        let ours = |arn: &&GroupArn| world.groups.iter().any(|own| own.arn == **arn && own.tags.is_of(&service.name));
+        groups.iter().filter(ours).count()
+    };
+    let missing = |groups: &[GroupArn]| RELEASES.saturating_sub(own(groups));
+    let count = usize::try_from(service.instance_count).unwrap_or(usize::MAX);
+    let full = |what: &str, has: usize, more: usize, quota: &str| {
+        let limit = usize::try_from(*limits.get(quota)?).ok()?;
+        let has_room = has.saturating_add(more) <= limit;
+        (!has_room).then(|| {
+            Finding::fault(format!(
+                "{what}: there are {has}, the service needs {more} more, and AWS allows {limit} (quota {quota})"
+            ))
+        })
+    };
+    let mut findings: Vec<Finding> = [
+        rules.and_then(|rules| full("rules of the load balancer", rules, rules_missing.count(), RULES)),
+        groups.as_ref().and_then(|all| full("target groups of the load balancer", all.len(), missing(all), GROUPS)),
+        groups_of_all
+            .as_ref()
+            .and_then(|all| full("target groups of the region", all.len(), missing(all), GROUPS_OF_ALL)),
+        full("targets of the load balancer, the service's alone", 0, count.saturating_mul(RELEASES), TARGETS),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if let Some(Processors { quota, limit, running, each }) = processors {
+        let more = each.saturating_mul(u64::from(service.instance_count));
+        if running.saturating_add(more) > *limit {
+            findings.push(Finding::fault(format!(
+                "instance_type: {running} virtual processors run, a release of {} {} needs {more} more, and AWS allows {limit} ({quota}): ask for more in Service Quotas",
+                service.instance_count, service.instance_type
+            )));
+        }
+    }
+    findings
 }
 
 /// The findings of one service as people read them.

@@ -69,9 +69,10 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     }
     if let Some(missing) = not_healthy_enough(standing, release) {
         let end = wait_for_health(standing, request, release, missing.clone());
-        return match end {
-            End::Fail(_) if traffic == Traffic::Some => traffic::take_back_sick(standing, request, release, &missing),
-            end => Plan::only(end),
+        return if traffic == Traffic::Some && matches!(end, End::Fail(_)) {
+            traffic::take_back_sick(standing, request, release, &missing)
+        } else {
+            Plan::only(end)
         };
     }
     let phase = match traffic {

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::aws::AwsError;
+use crate::cloudformation;
 use crate::cloudwatch;
 use crate::ec2::Ec2;
 use crate::elbv2::Elbv2;
@@ -168,12 +169,16 @@ impl Shared {
                 let _alone = self.items.lock().await;
                 return self.upstream.send(request).await;
             }
-            "cloudformation" => {
-                // A stack may hold rules.
-                let response = self.upstream.send(request).await;
-                self.elbv2.usages.forget();
-                return response;
-            }
+            "cloudformation" => match cloudformation::answer(request, &self.upstream).await {
+                Ok(Some(response)) => Ok(response),
+                Ok(None) => {
+                    // A stack may hold rules.
+                    let response = self.upstream.send(request).await;
+                    self.elbv2.usages.forget();
+                    return response;
+                }
+                Err(problem) => Err(problem),
+            },
             _ => return self.upstream.send(request).await,
         };
         // What moto refused on the way is what the caller is refused.

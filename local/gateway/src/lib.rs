@@ -16,6 +16,7 @@
 pub mod alter;
 pub mod aws;
 mod cbor;
+mod cloudformation;
 mod cloudwatch;
 mod ec2;
 mod elbv2;

@@ -1,5 +1,10 @@
 //! The command-line tool, its real binary: what people see, what it changes, and each way in which it cannot go on.
 
+mod account;
+mod adopt;
+mod needs;
+mod sources;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};

@@ -1,5 +1,7 @@
 //! What serves a service that Pointsman has not adopted yet, as its rule, group and instances tell.
 
+use std::collections::BTreeMap;
+
 use crate::config::HealthCheck;
 use crate::id::{GroupArn, ListenerArn};
 use crate::world::Rule;
@@ -17,6 +19,18 @@ pub struct Serving {
     pub port: u16,
     /// The group's protocol, and how it looks at its targets.
     pub health_check: HealthCheck,
+    /// The check's own protocol.
+    pub check_protocol: String,
+    /// The check's own port, where it is another one than the targets'.
+    pub check_port: Option<u16>,
+    /// `HTTP1`, `HTTP2` or `GRPC`.
+    pub protocol_version: String,
+    /// The group's deregistration delay.
+    pub drain_seconds: Option<u32>,
+    /// What somebody set on the group that a service's config has no key for, by ELB's names.
+    pub attributes: BTreeMap<String, String>,
+    /// Whether the first server was launched with user data; or why that is not seen.
+    pub has_user_data: Result<bool, String>,
     /// Its instances.
     pub servers: Vec<Server>,
 }

@@ -3,6 +3,7 @@
 //! Of Lambda's API it is two calls, of the others' one: `aws-sdk-lambda` and `aws-sdk-cloudwatchlogs` would bring event streams, with
 //! which every other SDK crate would be compiled anew.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_credential_types::provider::ProvideCredentials;
@@ -22,6 +23,8 @@ const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 /// The price list's name.
 pub(crate) const PRICING: &str = "pricing";
+
+pub(crate) const IAM: &str = "iam";
 
 /// Why there is no answer, for people.
 pub(crate) type NoAnswer = String;
@@ -63,19 +66,27 @@ impl Answer {
     /// The answer as AWS's error.
     pub fn error(&self, action: &'static str, resource: &str) -> AwsError {
         let json = self.json();
+        // XML, as the services that are older than JSON send it.
+        let text = if json.is_null() { String::from_utf8_lossy(&self.body) } else { Cow::default() };
         let code = self.code.as_deref().or_else(|| json.get("__type").and_then(Value::as_str));
+        let code = code.or_else(|| element(&text, "Code"));
         let code = code.map(|code| code.rsplit('#').next().unwrap_or(code)).map(|code| {
             // As headers have it: `ResourceNotFoundException:http://internal.amazon.com/…`.
             code.split(':').next().unwrap_or(code).to_owned()
         });
         let kind = Kind::of(code.as_deref().unwrap_or_default(), self.status >= 500);
         let message = match (&code, json.is_null()) {
-            // XML, as the services that are older than JSON send it.
-            (None, true) => String::from_utf8_lossy(&self.body).chars().take(300).collect(),
+            (_, true) if !text.is_empty() => element(&text, "Message").unwrap_or(&text).chars().take(300).collect(),
             _ => self.message("Message"),
         };
         AwsError { action, resource: resource.to_owned(), code, message, kind }
     }
+}
+
+/// The text of an element of this name, the first of an answer; nothing of it is unescaped.
+pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
 }
 
 /// Signs a call and sends it.
@@ -86,7 +97,7 @@ pub(crate) async fn send(clients: &Clients, call: &Call<'_>) -> Result<Answer, N
     let (host, region) = home(call.service, region);
     let endpoint = config
         .endpoint_url()
-        .map_or_else(|| format!("https://{host}.{region}.{domain}"), |url| url.trim_end_matches('/').to_owned());
+        .map_or_else(|| format!("https://{host}.{domain}"), |url| url.trim_end_matches('/').to_owned());
     let uri = format!("{endpoint}{}", call.path);
     let provider = config.credentials_provider().ok_or("there are no credentials")?;
     let identity = provider.provide_credentials().await.map_err(|error| error.to_string())?.into();
@@ -117,13 +128,18 @@ pub(crate) async fn send(clients: &Clients, call: &Call<'_>) -> Result<Answer, N
     Ok(Answer { status, function_failed, code, body: read(response, ANSWER_BYTES).await? })
 }
 
-/// The beginning of a service's host name, and the region whose endpoint is called: the price list of all regions is kept in one of them.
-/// <https://docs.aws.amazon.com/general/latest/gr/billing.html>
-fn home<'a>(service: &'a str, region: &'a str) -> (&'a str, &'a str) {
-    match (service, region.starts_with("cn-")) {
-        (PRICING, false) => ("api.pricing", "us-east-1"),
-        (PRICING, true) => ("api.pricing", "cn-northwest-1"),
-        _ => (service, region),
+/// The beginning of a service's host name, and the region that a call is signed for: the price list of all regions is kept in one of
+/// them, and IAM is one for all.
+/// <https://docs.aws.amazon.com/general/latest/gr/billing.html>, <https://docs.aws.amazon.com/general/latest/gr/iam-service.html>
+fn home<'a>(service: &str, region: &'a str) -> (String, &'a str) {
+    let (is_china, is_government) = (region.starts_with("cn-"), region.starts_with("us-gov-"));
+    match service {
+        PRICING if is_china => ("api.pricing.cn-northwest-1".to_owned(), "cn-northwest-1"),
+        PRICING => ("api.pricing.us-east-1".to_owned(), "us-east-1"),
+        IAM if is_china => ("iam.cn-north-1".to_owned(), "cn-north-1"),
+        IAM if is_government => ("iam.us-gov".to_owned(), "us-gov-west-1"),
+        IAM => ("iam".to_owned(), "us-east-1"),
+        _ => (format!("{service}.{region}"), region),
     }
 }
 

@@ -1,13 +1,13 @@
 //! A config from what serves now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::adopt::{Server, Serving};
 use domain::config::{HealthCheck, Service};
 use domain::id::{GroupArn, ListenerArn, RuleArn, ServiceName};
 use domain::tags::Tags;
 use domain::world::{Action, Conditions, Rule, Weighted};
-use view::init::config;
+use view::init::{Owner, config};
 
 use crate::world::LISTENER;
 
@@ -43,6 +43,12 @@ fn serving() -> Serving {
             unhealthy_threshold: 2,
             matcher: "200".to_owned(),
         },
+        check_protocol: "HTTP".to_owned(),
+        check_port: None,
+        protocol_version: "HTTP1".to_owned(),
+        drain_seconds: Some(300),
+        attributes: BTreeMap::new(),
+        has_user_data: Ok(false),
         servers: vec![server("subnet-0a"), server("subnet-0c")],
     }
 }
@@ -57,18 +63,47 @@ fn taken() -> BTreeSet<u32> {
 
 #[test]
 fn what_is_written_is_a_config_without_faults() {
-    let (written, open) = config(&name(), &serving(), &taken(), None);
+    let (written, open) = config(&name(), &serving(), &Owner::NoStack, &taken(), None);
     let parsed = Service::parse(&name(), &written);
     assert_eq!(parsed.problems, vec![], "{written:#}");
     let service = parsed.service.unwrap();
     assert_eq!((service.pre_product.priority, service.instance_count), (17, 2), "the first free one before product's");
     assert_eq!(service.iam_instance_profile.as_deref(), Some("mobile-web"));
+    assert_eq!(service.drain_seconds, 300, "as long as requests have now");
     assert!(open.iter().any(|line| line.contains("old-group") && line.contains("adopted")), "{open:?}");
 }
 
 #[test]
 fn what_cannot_be_known_is_said() {
-    let (_, open) = config(&name(), &Serving { servers: Vec::new(), ..serving() }, &taken(), Some("qa.example.com"));
+    let none = Serving { servers: Vec::new(), ..serving() };
+    let (_, open) = config(&name(), &none, &Owner::NoStack, &taken(), Some("qa.example.com"));
     assert!(open.iter().any(|line| line.contains("no instances")), "{open:?}");
     assert!(!open.iter().any(|line| line.contains("guess")), "{open:?}");
+}
+
+#[test]
+fn what_a_config_does_not_take_over_is_said() {
+    let other = Serving {
+        check_protocol: "HTTPS".to_owned(),
+        check_port: Some(9000),
+        protocol_version: "GRPC".to_owned(),
+        attributes: BTreeMap::from([("stickiness.enabled".to_owned(), "true".to_owned())]),
+        has_user_data: Ok(true),
+        ..serving()
+    };
+    let said = |serving: &Serving, owner: &Owner| config(&name(), serving, owner, &taken(), None).1.join("\n");
+    let open = said(&other, &Owner::Stack("web".to_owned()));
+    for words in
+        ["their check HTTPS", "port 9000", "GRPC", "stickiness.enabled=true", "user data", "belongs to the stack web"]
+    {
+        assert!(open.contains(words), "{words}: {open}");
+    }
+    let same = said(&serving(), &Owner::NoStack);
+    for words in ["check", "HTTP1", "stickiness", "user data"] {
+        assert!(!same.contains(words), "{words}: {same}");
+    }
+    assert!(same.contains("Terraform"), "{same}");
+    let unseen = Serving { has_user_data: Err("denied".to_owned()), ..serving() };
+    let unseen = said(&unseen, &Owner::Unseen("you may not".to_owned()));
+    assert!(unseen.contains("could not be seen (denied)") && unseen.contains("(you may not)"), "{unseen}");
 }

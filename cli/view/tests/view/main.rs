@@ -15,6 +15,7 @@ mod history;
 mod init;
 mod pages;
 mod release;
+mod source;
 mod status;
 mod validate;
 mod world;

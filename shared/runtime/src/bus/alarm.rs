@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use domain::config::{Found, OnAlarm, Service};
 use domain::id::{ReleaseId, ServiceName};
-use domain::notice::{Notice, Status};
 use domain::request::{Request, RollbackScope, Verb};
 use domain::time::Time;
 use domain::world::{Alarm, Scope};
@@ -14,32 +13,34 @@ use tracing::Instrument;
 
 use super::{PAUSE, carry_out, ignored, insist};
 use crate::deadline::{CHANGE_NEEDS, Deadline, now};
+use crate::direct;
 use crate::errors::Trouble;
 use crate::observe::{Look, Memory, alarms};
 use crate::runner::Runner;
-use crate::{direct, report};
 
 /// Rolls back, in each service that lists the alarm, what got its weight before the alarm stood.
 pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reason: &str) -> Result<Value, Error> {
     let what = format!("alarm {name}");
-    let every = insist(deadline, || runner.services.every(&runner.clients)).await?;
-    let listing: Vec<(ServiceName, Service, Option<String>)> = every
+    let names = BTreeSet::from([name.to_owned()]);
+    // Side by side, for customers wait; an alarm that nobody lists is asked for in vain.
+    let (every, standing) = tokio::join!(
+        insist(deadline, || runner.services.every(&runner.clients)),
+        insist(deadline, || alarms::standing(&runner.clients, &names)),
+    );
+    let listing: Vec<(ServiceName, Service)> = every?
         .into_iter()
-        .filter_map(|(service, Found { service: config, notify_topic_arn, .. })| {
-            Some((service, config?, notify_topic_arn))
-        })
-        .filter(|(_, config, _)| config.alarms.contains(name))
+        .filter_map(|(service, Found { service: config, .. })| Some((service, config?)))
+        .filter(|(_, config)| config.alarms.contains(name))
         .collect();
     if listing.is_empty() {
         return Ok(ignored(&what, "no service lists it"));
     }
-    let names = BTreeSet::from([name.to_owned()]);
-    let standing = insist(deadline, || alarms::standing(&runner.clients, &names)).await?;
+    let standing = standing?;
     let Some(Alarm::Red { since, .. }) = standing.get(name) else {
         return Ok(ignored(&what, "it is not in ALARM any more"));
     };
     let (mut answers, mut hindered) = (Vec::new(), None);
-    for (service, config, topic) in listing {
+    for (service, config) in listing {
         let reason = format!("{what}: {reason}");
         let verb = match config.on_alarm {
             OnAlarm::Rollback => Verb::Rollback { reason, scope: RollbackScope::TrafficOnly },

@@ -4,8 +4,10 @@
 //! their notices. Holds alone are written from here.
 
 mod account;
+mod owner;
 mod past;
 mod prices;
+mod room;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,12 +25,12 @@ use serde_json::Value;
 use crate::can::{self, Abilities};
 use crate::clients::{Clients, OPERATION_TIMEOUT};
 use crate::errors::Trouble;
-use crate::observe::{ListenerCache, Look, Memory};
+use crate::observe::{ListenerCache, Look, Memory, names};
 use crate::services::Services;
 use crate::{hold, signed};
 
-pub use account::Limits;
 pub use past::{Action, Log};
+pub use room::Room;
 
 pub use crate::together::all;
 
@@ -162,6 +164,17 @@ impl Desk {
         Ok(Seen { world: seen.world, unseen: seen.unseen })
     }
 
+    /// Whether a service's names can be read.
+    ///
+    /// # Errors
+    /// Where they cannot: their zone is not there, or may not be looked at.
+    pub async fn names(&self, service: &Service) -> Result<(), Hindrance> {
+        for (_, read) in names::all(&self.clients, service.dns.as_ref()).await {
+            read?;
+        }
+        Ok(())
+    }
+
     /// The variables of a function of this name, as it is deployed.
     ///
     /// # Errors
@@ -213,13 +226,9 @@ impl Desk {
     /// Where they are no good.
     pub async fn who(&self) -> Result<String, Hindrance> {
         let action = "sts:GetCallerIdentity";
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let body = "Action=GetCallerIdentity&Version=2011-06-15";
-        let call = signed::Call { service: "sts", method: "POST", path: "/", headers: &headers, body };
-        let answer = self.send(&call, action, "").await?;
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        let arn = text.split_once("<Arn>").and_then(|(_, rest)| rest.split_once("</Arn>")).map(|(arn, _)| arn);
-        arn.map(str::to_owned).ok_or_else(|| AwsError::incomplete(action, "", "ARN in the answer").into())
+        let text = self.query("sts", "Action=GetCallerIdentity&Version=2011-06-15", action, "").await?;
+        let arn = signed::element(&text, "Arn").map(str::to_owned);
+        arn.ok_or_else(|| AwsError::incomplete(action, "", "ARN in the answer").into())
     }
 
     /// Who holds a service now.
@@ -265,6 +274,19 @@ impl Desk {
         let body = input.to_string();
         let call = signed::Call { service, method: "POST", path: "/", headers: &headers, body: &body };
         Ok(self.send(&call, action, resource).await?.json())
+    }
+
+    /// A call of a service that takes a form and answers in XML.
+    async fn query(
+        &self,
+        service: &str,
+        form: &str,
+        action: &'static str,
+        resource: &str,
+    ) -> Result<String, Hindrance> {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let call = signed::Call { service, method: "POST", path: "/", headers: &headers, body: form };
+        Ok(String::from_utf8_lossy(&self.send(&call, action, resource).await?.body).into_owned())
     }
 
     async fn send(

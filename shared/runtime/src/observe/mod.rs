@@ -10,7 +10,7 @@ pub(crate) mod groups;
 pub(crate) mod instances;
 pub(crate) mod launch;
 mod listener;
-mod names;
+pub(crate) mod names;
 pub(crate) mod rules;
 pub(crate) mod tagged;
 

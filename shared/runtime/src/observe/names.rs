@@ -12,7 +12,7 @@ const LIST: &str = "route53:ListResourceRecordSets";
 const PAGE: i32 = 100;
 
 /// The A record of each configured name, or why it could not be read.
-pub(super) async fn all(clients: &Clients, dns: Option<&Dns>) -> Vec<(String, Result<Option<Record>, AwsError>)> {
+pub(crate) async fn all(clients: &Clients, dns: Option<&Dns>) -> Vec<(String, Result<Option<Record>, AwsError>)> {
     let Some(dns) = dns else { return Vec::new() };
     let mut names: Vec<&String> = [&dns.product, &dns.pre_product].into_iter().flatten().collect();
     names.sort_by_key(|name| name.rsplit('.').collect::<Vec<_>>());
