@@ -32,9 +32,9 @@ def requests_of(call):
     action = f"{service}:{call['action']}"
     if action == "lambda:Invoke":
         action = "lambda:InvokeFunction"
-    if WITHOUT_RESOURCE.fullmatch(action):
-        return [Request(action, "*")]
     maker = MAKERS.get(action)
+    if maker is None and WITHOUT_RESOURCE.fullmatch(action):
+        return [Request(action, "*")]
     if maker is None:
         raise UnknownCall(f"nobody here knows how AWS decides about {action}: write it down in permissions/calls.py")
     return maker(action, Call(call))
@@ -236,6 +236,7 @@ MAKERS = {
     "dynamodb:UpdateItem": item,
     "ec2:AssociateAddress": associate_address,
     "ec2:CreateTags": create_tags,
+    "ec2:DescribeInstanceAttribute": lambda a, call: [Request(a, call.arn("ec2", f"instance/{call.get('InstanceId')}"))],
     "ec2:RunInstances": run_instances,
     "ec2:TerminateInstances": terminate_instances,
     "elasticloadbalancing:AddTags": add_tags,

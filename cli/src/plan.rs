@@ -140,6 +140,8 @@ async fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal
         },
     };
     let beside = Beside {
+        verb: &request.verb,
+        world: &prepared.world,
         scope: prepared.scope,
         lease_table,
         topic: prepared.found.notify_topic_arn.as_deref(),

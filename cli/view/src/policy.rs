@@ -3,14 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::config::{ReadyWhen, Service};
+use domain::id::{GroupArn, group_name};
 use domain::plan::{Launch, Step};
-use domain::world::Scope;
+use domain::request::Verb;
+use domain::tags::{Read, Role};
+use domain::world::{Action, Instance, InstanceState, Scope, World};
 use serde_json::{Value, json};
 
 use crate::foresee::{Course, Part, group_arn};
 
 /// What of the policy is not in the plan.
 pub struct Beside<'a> {
+    /// The verb.
+    pub verb: &'a Verb,
+    /// What it begins with.
+    pub world: &'a World,
     /// How much of the world the verb looks at.
     pub scope: Scope,
     /// The table of the leases.
@@ -65,7 +72,7 @@ impl Needs {
 pub fn policy(service: &Service, course: &Course, beside: &Beside<'_>) -> Value {
     let place = Place::of(service);
     let mut needs = Needs::default();
-    looks(&mut needs, service, beside.scope, &place);
+    looks(&mut needs, service, beside, course, &place);
     if let Some(table) = beside.lease_table {
         needs.add("dynamodb:UpdateItem", place.arn("dynamodb", format_args!("table/{table}")));
     }
@@ -117,14 +124,25 @@ pub fn to_call(service: &Service, function: &str) -> Value {
 }
 
 /// AWS knows no resource for most looks.
-fn looks(needs: &mut Needs, service: &Service, scope: Scope, place: &Place<'_>) {
-    let Scope { own_group, every_group, group_details, listener, readiness, addresses, launch, alarms } = scope;
+fn looks(needs: &mut Needs, service: &Service, beside: &Beside<'_>, course: &Course, place: &Place<'_>) {
+    let Scope { own_group, every_group, group_details, listener, readiness, addresses, launch, alarms } = beside.scope;
     let elb = |needs: &mut Needs, what: &str| needs.add(&format!("elasticloadbalancing:Describe{what}"), "*");
     needs.add("ec2:DescribeInstances", "*");
     elb(needs, "Rules");
-    elb(needs, "Tags");
-    elb(needs, "TargetHealth");
-    if own_group || every_group || group_details {
+    let steps =
+        || course.parts.iter().filter_map(|part| if let Part::Step { step, .. } = part { Some(step) } else { None });
+    let makes = steps().any(|step| matches!(step, Step::CreateGroup(_) | Step::CreateRule(_)));
+    // Where nothing stands or is made, nothing is asked about.
+    if makes || !beside.world.rules.is_empty() || !beside.world.groups.is_empty() {
+        elb(needs, "Tags");
+        if *beside.verb != Verb::Provision || steps().any(rejects) || is_rejected(beside.world) {
+            elb(needs, "TargetHealth");
+        }
+    }
+    if own_group
+        || group_details
+        || every_group && (steps().any(|step| lets_go(step, beside.world)) || has_unnamed(service, beside.world))
+    {
         elb(needs, "TargetGroups");
     }
     if listener || launch {
@@ -158,6 +176,43 @@ fn looks(needs: &mut Needs, service: &Service, scope: Scope, place: &Place<'_>) 
         needs
             .add("route53:ListResourceRecordSets", place.global("route53", format_args!("hostedzone/{}", dns.zone_id)));
     }
+}
+
+/// Whose servers are about to go is asked for its targets by whoever looks.
+fn rejects(step: &Step) -> bool {
+    matches!(step, Step::TagInstances { tags, .. } | Step::TagGroup { tags, .. } if tags.role() == Some(Role::Rejected))
+}
+
+fn is_rejected(world: &World) -> bool {
+    let groups = world.groups.iter().map(|group| &group.tags);
+    standing(world).map(|instance| &instance.tags).chain(groups).any(|tags| tags.role() == Some(Role::Rejected))
+}
+
+/// Whether a release has servers and no rule names its group, which is then looked up by its name.
+fn has_unnamed(service: &Service, world: &World) -> bool {
+    let named: BTreeSet<&str> =
+        world.rules.iter().flat_map(|rule| forwarded(&rule.action)).map(GroupArn::name).collect();
+    let mut releases = standing(world).filter_map(|instance| instance.tags.release());
+    releases.any(|release| !named.contains(group_name(&service.name, &release).as_str()))
+}
+
+/// Whether a step takes a group out of the rules.
+fn lets_go(step: &Step, world: &World) -> bool {
+    let Step::ModifyRule { rule, forward, .. } = step else { return false };
+    let mut before = world.rules.iter().filter(|found| found.arn == *rule).flat_map(|found| forwarded(&found.action));
+    before.any(|group| forward.iter().all(|weighted| weighted.group != *group))
+}
+
+fn standing(world: &World) -> impl Iterator<Item = &Instance> {
+    world.instances.iter().filter(|instance| instance.state != InstanceState::Terminated)
+}
+
+fn forwarded(action: &Action) -> impl Iterator<Item = &GroupArn> {
+    let forward = match action {
+        Action::Forward(forward) => forward.as_slice(),
+        Action::Other(_) => &[],
+    };
+    forward.iter().map(|weighted| &weighted.group)
 }
 
 fn parameter(place: &Place<'_>, name: &str) -> String {

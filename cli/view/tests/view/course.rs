@@ -125,7 +125,15 @@ fn the_policy_names_what_the_plan_touches_and_nothing_else() {
     let (world, request) = (world(&service), request(rollback(), "r2"));
     let course = foresee(&request, &service, &world, now());
     let scope = plans::scope(&request.verb, &service);
-    let beside = Beside { scope, lease_table: Some("leases"), topic: None, config_parameter: None, role: None };
+    let beside = Beside {
+        verb: &request.verb,
+        world: &world,
+        scope,
+        lease_table: Some("leases"),
+        topic: None,
+        config_parameter: None,
+        role: None,
+    };
     let policy = policy::policy(&service, &course, &beside);
     insta::assert_snapshot!(format!("{policy:#}"), @r#"
     {
