@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::config::{ReadyWhen, Service};
+use domain::id::{GroupArn, group_name};
 use domain::plan::{Launch, Step};
 use domain::request::Verb;
 use domain::tags::{Read, Role};
-use domain::world::{Scope, World};
+use domain::world::{Action, Instance, InstanceState, Scope, World};
 use serde_json::{Value, json};
 
 use crate::foresee::{Course, Part, group_arn};
@@ -138,7 +139,10 @@ fn looks(needs: &mut Needs, service: &Service, beside: &Beside<'_>, course: &Cou
             elb(needs, "TargetHealth");
         }
     }
-    if own_group || every_group || group_details {
+    if own_group
+        || group_details
+        || every_group && (steps().any(|step| lets_go(step, beside.world)) || has_unnamed(service, beside.world))
+    {
         elb(needs, "TargetGroups");
     }
     if listener || launch {
@@ -181,7 +185,34 @@ fn rejects(step: &Step) -> bool {
 
 fn is_rejected(world: &World) -> bool {
     let groups = world.groups.iter().map(|group| &group.tags);
-    world.instances.iter().map(|instance| &instance.tags).chain(groups).any(|tags| tags.role() == Some(Role::Rejected))
+    standing(world).map(|instance| &instance.tags).chain(groups).any(|tags| tags.role() == Some(Role::Rejected))
+}
+
+/// Whether a release has servers and no rule names its group, which is then looked up by its name.
+fn has_unnamed(service: &Service, world: &World) -> bool {
+    let named: BTreeSet<&str> =
+        world.rules.iter().flat_map(|rule| forwarded(&rule.action)).map(GroupArn::name).collect();
+    let mut releases = standing(world).filter_map(|instance| instance.tags.release());
+    releases.any(|release| !named.contains(group_name(&service.name, &release).as_str()))
+}
+
+/// Whether a step takes a group out of the rules.
+fn lets_go(step: &Step, world: &World) -> bool {
+    let Step::ModifyRule { rule, forward, .. } = step else { return false };
+    let mut before = world.rules.iter().filter(|found| found.arn == *rule).flat_map(|found| forwarded(&found.action));
+    before.any(|group| forward.iter().all(|weighted| weighted.group != *group))
+}
+
+fn standing(world: &World) -> impl Iterator<Item = &Instance> {
+    world.instances.iter().filter(|instance| instance.state != InstanceState::Terminated)
+}
+
+fn forwarded(action: &Action) -> impl Iterator<Item = &GroupArn> {
+    let forward = match action {
+        Action::Forward(forward) => forward.as_slice(),
+        Action::Other(_) => &[],
+    };
+    forward.iter().map(|weighted| &weighted.group)
 }
 
 fn parameter(place: &Place<'_>, name: &str) -> String {
@@ -215,12 +246,8 @@ fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>
             for action in ["AddTags", "CreateTargetGroup", "ModifyTargetGroupAttributes"] {
                 needs.add(&format!("elasticloadbalancing:{action}"), arn.clone());
             }
-            networks(needs);
         }
-        Step::RegisterTargets { group, .. } => {
-            needs.add("elasticloadbalancing:RegisterTargets", group.as_str());
-            networks(needs);
-        }
+        Step::RegisterTargets { group, .. } => needs.add("elasticloadbalancing:RegisterTargets", group.as_str()),
         Step::DeregisterTargets { group, .. } => needs.add("elasticloadbalancing:DeregisterTargets", group.as_str()),
         Step::DeleteGroup { group } => needs.add("elasticloadbalancing:DeleteTargetGroup", group.as_str()),
         Step::CreateRule(new) => {
@@ -257,13 +284,6 @@ fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>
     }
 }
 
-/// What AWS asks for beside the two calls that make and fill a target group. It knows no resource for these.
-fn networks(needs: &mut Needs) {
-    for what in ["InternetGateways", "Subnets", "Vpcs"] {
-        needs.add(&format!("ec2:Describe{what}"), "*");
-    }
-}
-
 fn needs_of_launch(needs: &mut Needs, launch: &Launch, place: &Place<'_>) {
     let own = |what: &str| place.arn("ec2", what);
     let (subnet, image) = (format!("subnet/{}", launch.subnet), format!("image/{}", launch.image));
@@ -280,7 +300,7 @@ fn needs_of_launch(needs: &mut Needs, launch: &Launch, place: &Place<'_>) {
     if let Some(key) = &launch.key_name {
         needs.add("ec2:RunInstances", own(&format!("key-pair/{key}")));
     }
-    for tagged in ["instance/*", "volume/*", "network-interface/*"] {
+    for tagged in ["instance/*", "volume/*"] {
         needs.add("ec2:CreateTags", own(tagged));
     }
     needs.passes_role |= launch.iam_instance_profile.is_some();

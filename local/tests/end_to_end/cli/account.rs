@@ -136,12 +136,7 @@ async fn a_hosted_zone_that_is_not_there_is_one_fault() {
     let other = Service::new(&stack, "unseen", 4).await;
     stack.gateway().faults().add(Rule::new(What::AccessDenied).caller("TERMINAL").service("route53"));
     let said = run(&stack, &["validate", &other.name]).await;
-    assert_eq!(
-        said.out.matches("ListResourceRecordSets").count(),
-        2,
-        "one sentence, which names it twice: {}",
-        said.out
-    );
+    assert_eq!(said.out.matches("You may not do route53:ListResourceRecordSets").count(), 1, "{}", said.out);
     said.ended(0, &["good, with warnings", "You may not do route53:ListResourceRecordSets"]);
 }
 
