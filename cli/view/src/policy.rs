@@ -246,8 +246,12 @@ fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>
             for action in ["AddTags", "CreateTargetGroup", "ModifyTargetGroupAttributes"] {
                 needs.add(&format!("elasticloadbalancing:{action}"), arn.clone());
             }
+            networks(needs);
         }
-        Step::RegisterTargets { group, .. } => needs.add("elasticloadbalancing:RegisterTargets", group.as_str()),
+        Step::RegisterTargets { group, .. } => {
+            needs.add("elasticloadbalancing:RegisterTargets", group.as_str());
+            networks(needs);
+        }
         Step::DeregisterTargets { group, .. } => needs.add("elasticloadbalancing:DeregisterTargets", group.as_str()),
         Step::DeleteGroup { group } => needs.add("elasticloadbalancing:DeleteTargetGroup", group.as_str()),
         Step::CreateRule(new) => {
@@ -284,6 +288,13 @@ fn needs_of(needs: &mut Needs, service: &Service, step: &Step, place: &Place<'_>
     }
 }
 
+/// What AWS asks for beside the two calls that make and fill a target group. It knows no resource for these.
+fn networks(needs: &mut Needs) {
+    for what in ["InternetGateways", "Subnets", "Vpcs"] {
+        needs.add(&format!("ec2:Describe{what}"), "*");
+    }
+}
+
 fn needs_of_launch(needs: &mut Needs, launch: &Launch, place: &Place<'_>) {
     let own = |what: &str| place.arn("ec2", what);
     let (subnet, image) = (format!("subnet/{}", launch.subnet), format!("image/{}", launch.image));
@@ -300,7 +311,7 @@ fn needs_of_launch(needs: &mut Needs, launch: &Launch, place: &Place<'_>) {
     if let Some(key) = &launch.key_name {
         needs.add("ec2:RunInstances", own(&format!("key-pair/{key}")));
     }
-    for tagged in ["instance/*", "volume/*"] {
+    for tagged in ["instance/*", "volume/*", "network-interface/*"] {
         needs.add("ec2:CreateTags", own(tagged));
     }
     needs.passes_role |= launch.iam_instance_profile.is_some();
