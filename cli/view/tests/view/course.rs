@@ -228,15 +228,6 @@ fn the_policy_names_what_the_plan_touches_and_nothing_else() {
         {
           "Effect": "Allow",
           "Action": [
-            "events:PutEvents"
-          ],
-          "Resource": [
-            "arn:aws:events:eu-west-1:123456789012:event-bus/default"
-          ]
-        },
-        {
-          "Effect": "Allow",
-          "Action": [
             "elasticloadbalancing:ModifyRule"
           ],
           "Resource": [
@@ -262,6 +253,15 @@ fn the_policy_names_what_the_plan_touches_and_nothing_else() {
           ],
           "Resource": [
             "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/mobile-web-214e1f73d664/r2"
+          ]
+        },
+        {
+          "Effect": "Allow",
+          "Action": [
+            "events:PutEvents"
+          ],
+          "Resource": [
+            "arn:aws:events:eu-west-1:123456789012:event-bus/default"
           ]
         }
       ]
