@@ -77,9 +77,14 @@ impl Outcome {
                 outputs: done.outputs.clone(),
                 ..blank(Status::Done, done.headline.clone())
             }),
-            Self::Refused(refusal) => Some(to_act_on(blank(Status::Refused, String::new()), &refusal.to_string())),
+            Self::Refused(refusal) => {
+                let blank = blank(Status::Refused, String::new());
+                Some(to_act_on(blank, &refusal.to_string(), after_refusal(refusal)))
+            }
             Self::Failed(failure) if failure.was_told() => None,
-            Self::Failed(failure) => Some(to_act_on(blank(Status::Failed, String::new()), &failure.to_string())),
+            Self::Failed(failure) => {
+                Some(to_act_on(blank(Status::Failed, String::new()), &failure.to_string(), PUT_RIGHT))
+            }
         }
     }
 }
@@ -105,9 +110,18 @@ pub fn bad_call(function: Function, refusal: &Refusal) -> Option<Notice> {
     Some(with_lines(blank, &refusal.to_string()))
 }
 
+const PUT_RIGHT: &str = "Put right what it names, then call again. A release that was rejected needs a new execution.";
+
+/// What to do after a refusal, beside what its own sentence says.
+fn after_refusal(refusal: &Refusal) -> &'static str {
+    if matches!(refusal, Refusal::NothingToGoBackTo { .. }) {
+        return "Customers are on it. Ship a release that mends it: its promote takes the bad one out of the rule.";
+    }
+    PUT_RIGHT
+}
+
 /// A notice of what stands in the way. What to do is in its own sentence; and then?
-fn to_act_on(notice: Notice, text: &str) -> Notice {
-    let next = "Put right what it names, then call again. A release that was rejected needs a new execution.";
+fn to_act_on(notice: Notice, text: &str, next: &str) -> Notice {
     with_lines(Notice { next: vec![next.to_owned()], ..notice }, text)
 }
 
