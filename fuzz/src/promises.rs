@@ -350,9 +350,11 @@ impl<'s> State<'s> {
             promise(!ours || !self.rejected.contains(&release), "a rejected release never gains weight", shown)?;
             if product {
                 let (has, wanted) = (healthy(&weighted.group), self.wanted(group));
-                // A promote goes back where an alarm or a check says so.
+                // A promote goes back where an alarm or a check says so, or where what it promotes is not well.
+                let sick = |w: &Weighted| w.weight > 0 && healthy(&w.group) < self.wanted(self.group(&w.group));
                 let rollback = self.request.verb != Verb::Promote
                     || before.iter().any(|b| self.is_bad(b))
+                    || before.iter().any(sick)
                     || !self.scene.world.alarms.is_empty()
                     || self.scene.world.checked.is_some();
                 let back = rollback && has >= 1 && has >= losing;

@@ -249,8 +249,7 @@ fn token(text: &str) -> Token {
     Token { subnet: subnet.unwrap_or_default(), attempt: number(), count: number() }
 }
 
-fn concern(key: &str) -> u8 {
-    let kind = key.split('/').next().unwrap_or(key);
+fn concern(kind: &str) -> u8 {
     let last = CONCERNS.len() - 1;
     u8::try_from(CONCERNS.iter().position(|c| *c == kind).unwrap_or(last)).unwrap_or_default()
 }

@@ -124,19 +124,8 @@ pub fn world(seen: &Aws, ask: Ask, service: &Service, launch: bool, no_capacity:
         },
         alarms: BTreeMap::new(),
         checked: None,
-        told: told(seen.told).map(|key| (key, names::NOW)).collect(),
+        told: (0..8).filter(|c| seen.told & (1 << c) != 0).map(|c| (CONCERNS[c].to_owned(), names::NOW)).collect(),
     }
-}
-
-/// What was told, as it is remembered: a bit stands for whatever release it was about.
-fn told(bits: u8) -> impl Iterator<Item = String> {
-    let kinds = CONCERNS.iter().enumerate().filter(move |(c, _)| bits & (1 << c) != 0).map(|(_, kind)| *kind);
-    kinds.flat_map(|kind| {
-        let about = (0..RELEASES)
-            .map(|r| names::release(r).to_string())
-            .chain(["the adopted target group".to_owned(), String::new()]);
-        about.map(move |about| plans::told_key(kind, &about))
-    })
 }
 
 /// Every instance there can be.
@@ -209,8 +198,9 @@ fn rule(seen: &Aws, which: Which) -> Option<Rule> {
         tags.insert(tags::SINCE.into(), tags::weights_since(names::time(age), &hash));
     }
     if rule.told != 0 {
-        let keys: Vec<String> = told(rule.told).map(|key| format!("{key}@{}", names::NOW)).collect();
-        tags.insert(tags::TOLD.into(), keys.join(" "));
+        let kinds = (0..8).filter(|c| rule.told & (1 << c) != 0);
+        let kinds: Vec<String> = kinds.map(|c| format!("{}@{}", CONCERNS[c], names::NOW)).collect();
+        tags.insert(tags::TOLD.into(), kinds.join(" "));
     }
     Some(Rule {
         arn: names::rule(which),

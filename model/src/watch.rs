@@ -292,7 +292,9 @@ impl History {
                         Verb::EventRollback => asked_for && !past.kept,
                         Verb::ExecutionFailed => asked_for && !past.served && !past.kept,
                         Verb::Provision | Verb::Sweep => !in_service,
-                        Verb::Register | Verb::Promote | Verb::Finish => false,
+                        // One that serves and of which no server is healthy, or too few for too long.
+                        Verb::Promote => asked_for && before.serves(release) && !past.put_away,
+                        Verb::Register | Verb::Finish => false,
                     };
                     if !(may || outdated) {
                         self.breaks(Promise::RejectionStands);

@@ -37,7 +37,6 @@ pub use metrics::{Readiness, readiness, switches};
 pub use remove::REASON as REMOVED;
 pub use standing::{Share, Standing, Who};
 pub use sweep::begins_with;
-pub use told::key as told_key;
 
 /// Decides what a call does now: steps, and what follows them.
 ///

@@ -69,7 +69,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
     }
     if let Some(missing) = not_healthy_enough(standing, release) {
         let end = wait_for_health(standing, request, release, missing.clone());
-        return if traffic == Traffic::Some && matches!(end, End::Fail(_)) {
+        let newcomer = traffic == Traffic::Some && standing.role_by_tags(release) == Some(Role::PreProduct);
+        return if newcomer && matches!(end, End::Fail(_)) {
             traffic::take_back_sick(standing, request, release, &missing)
         } else {
             Plan::only(end)

@@ -167,7 +167,7 @@ fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
     let (healthy, asked) = (back.group.healthy(), standing.asked(&back.who));
     Some(Concern {
         kind: "way-back-unhealthy",
-        about: back.who.to_string(),
+        about: String::new(),
         headline: format!("{}, the way back, has {healthy} of {asked} servers healthy", back.who),
         lines: std::iter::once("A rollback might be refused now.".to_owned())
             .chain(what_ails(standing, &back.who))

@@ -31,7 +31,7 @@ pub struct Concern {
 }
 
 /// As it is remembered that something was told, about this.
-pub fn key(kind: &str, about: &str) -> String {
+fn key(kind: &str, about: &str) -> String {
     if about.is_empty() { kind.to_owned() } else { format!("{kind}/{}", short_hash(about, 6)) }
 }
 

@@ -6,7 +6,7 @@ use domain::id::ReleaseId;
 use domain::plan::{End, Plan, Stage};
 use domain::refusal::{Failure, Refusal, WaitFor};
 use domain::request::Request;
-use domain::tags::Mark;
+use domain::tags::{Mark, Role};
 use domain::time::Time;
 use domain::world::Alarm;
 
@@ -168,6 +168,10 @@ fn stop_for(
 /// group without a healthy target its share all the same.
 pub fn stop_if_sick(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
     let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()))?;
+    if own.group.targets.is_none() || standing.role_by_tags(release) == Some(Role::Retired) {
+        // Nobody looked; or somebody gave by hand what was put away before some weight again: not ours to take.
+        return None;
+    }
     let missing = not_healthy_enough(standing, release).filter(|_| own.group.healthy() == 0)?;
     mend::way_back(standing, own)?;
     Some(take_back_sick(standing, request, release, &missing))
