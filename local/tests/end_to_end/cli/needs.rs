@@ -3,6 +3,7 @@
 //! Judged by `permissions/`, as the functions' own roles are: by the calls that were made.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use gateway::{Rule, What};
 use local::{Options, Stack};
@@ -137,6 +138,10 @@ async fn what_the_page_says_that_a_person_needs_is_what_a_persons_calls_need() {
     person.elb("RegisterTargets", &[("TargetGroupArn", &group), ("Targets.member.1.Id", &server)]).await;
     let rule = person.make_rule(&account.listener_arn, 440, "old.example.com", &[(&group, 1)]).await;
 
+    // moto has no agents.
+    let none = |_: &gateway::Request, _| gateway::Response::json(&json!({"InstanceInformationList": []}));
+    let no_agents = Rule::new(What::Alter(Arc::new(none))).action("DescribeInstanceInformation");
+    stack.gateway().faults().add(no_agents);
     // Whose calls carry a session's token, as a function's do, is written down.
     let made = async |lines: &[&[&str]]| {
         let before = calls(folder.path(), &["TERMINAL"]).len();
