@@ -22,8 +22,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::stage::{
-    SERVICE, Service, ask, done, look, pre_product, product, reason, says, served, signal, stack, status,
-    unchanged_since,
+    SERVICE, Service, ask, done, look, pre_product, product, quick, reason, says, served, signal, stack, stack_with,
+    status, unchanged_since,
 };
 
 /// Nothing that is run here takes so long.
@@ -148,13 +148,19 @@ async fn who_approved_a_release_stands_between_its_steps() {
     stack.approval(SERVICE, &execution, "KeepIt").await.unwrap();
     let history = run(&stack, &["history", SERVICE]).await;
     history.ended(0, &[&execution, "ShipIt approved by ", "(the pipeline mobile-web)"]);
-    let places = ["register  done", "ShipIt approved", "promote   done"].map(|row| history.out.find(row).unwrap());
+    let place = |row: &str| history.out.find(row).unwrap_or_else(|| panic!("no {row} in {}", history.out));
+    let places = ["register  done", "ShipIt approved", "promote   done"].map(place);
     assert!(places.is_sorted(), "{}", history.out);
 }
 
 #[tokio::test]
 async fn scripts_get_every_line_in_json() {
-    let stack = stack().await;
+    let settles = |config: &mut Value| {
+        quick(config);
+        // Longer than a call waits by itself.
+        config["settle_seconds"] = json!(8);
+    };
+    let stack = stack_with(Options { change: settles, ..Options::scripted() }).await;
     product(&stack, SERVICE, "r1").await;
     pre_product(&stack, SERVICE, "r2").await;
     let plan = run(&stack, &["plan", "promote", SERVICE, "--json"]).await.json();
@@ -259,8 +265,9 @@ async fn who_watches_sees_it_again_until_ctrl_c() {
     let stack = stack().await;
     product(&stack, SERVICE, "r1").await;
     let mut command = command(&stack, &["status", SERVICE, "--watch", "--every", "1s"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut troubles = BufReader::new(child.stderr.take().unwrap()).lines();
     let twice = async {
         let mut shown = 0;
         while shown < 2 {
@@ -271,7 +278,7 @@ async fn who_watches_sees_it_again_until_ctrl_c() {
     // What does not last ends nothing.
     let throttled = stack.gateway().faults().add(Rule::new(What::Throttle).caller("TERMINAL").action("DescribeRules"));
     let again = async {
-        while !lines.next_line().await.unwrap().expect("it ended").contains("looked at again") {}
+        while !troubles.next_line().await.unwrap().expect("it ended").contains("looked at again") {}
         stack.gateway().faults().remove(throttled);
         while !lines.next_line().await.unwrap().expect("it ended").contains("product      r1") {}
     };
