@@ -10,7 +10,7 @@ mod sweep;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::config::{Found, OnApprovalTimeout};
+use domain::config::OnApprovalTimeout;
 use domain::event::{Event, person};
 use domain::id::{ReleaseId, ServiceName};
 use domain::plan::End;
@@ -70,24 +70,36 @@ async fn execution_ended(
     let verb =
         Verb::Rollback { reason: format!("its pipeline execution {state}"), scope: RollbackScope::UnlessItWasProduct };
     let of = of(pipeline, release, verb);
-    let mut concerned = BTreeSet::new();
+    let (mut concerned, mut left_alone) = (BTreeSet::new(), Vec::new());
     for service in services {
-        if has_something_to_do(runner, deadline, &of(service.clone())).await {
-            concerned.insert(service);
+        match nothing_to_do(runner, deadline, &of(service.clone())).await {
+            Some(why) => left_alone.push(why),
+            None => {
+                concerned.insert(service);
+            }
         }
+    }
+    if concerned.is_empty() && !left_alone.is_empty() {
+        return Ok(ignored(&what, &left_alone.join("; ")));
     }
     roll_back(runner, deadline, &what, concerned, &of).await
 }
 
-/// Whether a failed execution takes anything from a release, looked at without the lease: a rejected approval fails its execution too,
-/// and is not to wait for an event that leaves product alone. What cannot be seen is looked at again with the lease.
-async fn has_something_to_do(runner: &Runner, deadline: Deadline, request: &Request) -> bool {
-    let table = runner.services.settings.lease_table.as_deref();
-    let found = runner.services.find(&runner.clients, &request.service).await;
-    let (Ok(Some(Found { service: Some(service), .. })), Some(table)) = (found, table) else { return true };
-    match glance::glance(runner, deadline, request, &service, table, &[]).await {
-        Ok(seen) => !(seen.plan.stages.is_empty() && matches!(seen.plan.end, End::Done(_))),
-        Err(_) => true,
+/// Why a failed execution takes nothing from a release, looked at without the lease: a rejected approval fails its execution too, and is
+/// not to wait for an event that leaves product alone. `None` where there is something to do, or it cannot be seen: the lease, then.
+async fn nothing_to_do(runner: &Runner, deadline: Deadline, request: &Request) -> Option<String> {
+    let table = runner.services.settings.lease_table.as_deref()?;
+    let service = runner.services.find(&runner.clients, &request.service).await.ok()??.service?;
+    let seen = glance::glance(runner, deadline, request, &service, table, &[]).await.ok()?;
+    match seen.plan.end {
+        End::Done(done) if seen.plan.stages.is_empty() => Some(Outcome::Done(done, Vec::new()).sentence()),
+        End::Done(_)
+        | End::Look
+        | End::LookForLaunch
+        | End::Check(_)
+        | End::Wait(_)
+        | End::Refuse(_)
+        | End::Fail(_) => None,
     }
 }
 
