@@ -179,9 +179,11 @@ impl<'a> Standing<'a> {
 
     /// Whether a release has some of the weight because another one, as the tags say without a doubt, is taking its place.
     pub fn gives_way(&self, release: &ReleaseId) -> bool {
-        let product = |id: &ReleaseId| self.role_by_tags(id) == Some(Role::Product);
+        let is = |id: &ReleaseId, role| self.role_by_tags(id) == Some(role);
+        // What is retired was given weight by hand, and takes nobody's place.
+        let newcomer = |other: &ReleaseId| other != release && is(other, Role::PreProduct);
         self.promoting()
-            .is_some_and(|other| other != release && !product(other) && (self.begins_by_tag(other) || product(release)))
+            .is_some_and(|other| newcomer(other) && (self.begins_by_tag(other) || is(release, Role::Product)))
     }
 
     /// Whether the product rule's tag says that this release got the first of its weight.

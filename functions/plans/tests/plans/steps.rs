@@ -106,6 +106,12 @@ fn a_late_promote_of_what_gives_way_waits_and_takes_nothing() {
     }
 }
 
+#[test]
+fn a_retired_release_that_was_given_weight_by_hand_takes_nobodys_place() {
+    let account = in_steps().product("r2").retired("r1").weighs("r2", 50).weighs("r1", 50).later(120);
+    assert_eq!(account.call(&promote("r2")).done().forwards("product"), "r2 100, r1 0");
+}
+
 /// A promotion that somebody ended by hand: weight 0, or out of the rule.
 fn taken_away() -> [Account; 2] {
     let account = in_steps().product("r1").pre_product("r2").later(60).call_once(&promote("r2")).account.later(20);
