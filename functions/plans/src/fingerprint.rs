@@ -4,7 +4,7 @@ use domain::id::{InstanceId, ReleaseId, short_hash};
 use domain::refusal::Refusal;
 use domain::request::Request;
 use domain::tags::{self, Read};
-use domain::world::Health;
+use domain::world::{Group, Health};
 
 use crate::standing::Standing;
 
@@ -13,7 +13,7 @@ const DIGITS: usize = 12;
 /// A tag's value has 255 characters: so many servers' ids fit beside the fingerprint. The fingerprint counts all.
 const IDS_MAX: usize = 11;
 
-/// The fingerprint of a release as it stands: its servers, their AMI, its group with the targets in it, and QA's rule.
+/// The fingerprint of a release as it stands: its servers, their AMI, its group with whatever else is in it, and QA's rule.
 pub fn of(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
     let found = standing.releases.get(release)?;
     let mut servers: Vec<String> = found.alive_ids().iter().map(InstanceId::to_string).collect();
@@ -21,12 +21,22 @@ pub fn of(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
     let ami = standing.tags_of(release).find_map(|tags| tags.value(tags::AMI)).unwrap_or_default();
     let rule = standing.pre_product.iter().find(|rule| standing.forwards_to(rule) == Some(release))?;
     let group = found.group?;
-    // What drains gets nothing any more.
-    let stays = group.targets.iter().flatten().filter(|target| target.health != Health::Draining);
-    let mut targets: Vec<String> = stays.map(|target| format!("{}:{}", target.instance, target.port)).collect();
-    targets.sort_unstable();
-    let text = format!("{} {ami} {} {} {}", servers.join(" "), group.arn, targets.join(" "), rule.arn);
+    let mut text = format!("{} {ami} {} {}", servers.join(" "), group.arn, rule.arn);
+    for stranger in strangers(group, &servers) {
+        text.push_str(&format!(" {stranger}"));
+    }
     Some(short_hash(&text, DIGITS))
+}
+
+/// The targets of a release's group that are none of its servers, and do not drain.
+fn strangers<'a>(group: &'a Group, servers: &[String]) -> Vec<&'a str> {
+    let gets_requests = group.targets.iter().flatten().filter(|target| target.health != Health::Draining);
+    let mut strangers: Vec<&str> = gets_requests
+        .map(|target| target.instance.as_str())
+        .filter(|id| servers.iter().all(|server| server != id))
+        .collect();
+    strangers.sort_unstable();
+    strangers
 }
 
 /// The fingerprint that register wrote: of what is promoted there is no rule of QA's any more to make it from.
@@ -60,9 +70,7 @@ pub fn changed(standing: &Standing<'_>, request: &Request, release: &ReleaseId) 
         .flat_map(|value| value.split(' ').skip(1))
         .filter(|id| !alive.iter().any(|there| there == id))
         .collect();
-    let is_server = |id: &str| alive.iter().any(|server| server == id);
-    let strangers: Vec<&str> =
-        group.targets.iter().flatten().map(|target| target.instance.as_str()).filter(|id| !is_server(id)).collect();
+    let strangers = strangers(group, &alive);
     let what = match gone.as_slice() {
         [] if !strangers.is_empty() => {
             format!("{} is a target of its group and none of its servers ({})", strangers.join(", "), alive.join(", "))

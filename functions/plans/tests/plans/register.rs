@@ -34,7 +34,7 @@ fn the_release_gets_a_group_its_targets_and_the_pre_product_rule_in_this_order()
     ---
     wait for targets of r2: 0 of 2 are healthy; i-r2-1: initial, Initial health checks in progress; i-r2-2: initial, Initial health checks in progress
     ---
-    1. tag the group of r2: fingerprint=877ef60e6b9a i-r2-1 i-r2-2
+    1. tag the group of r2: fingerprint=360c0bd022ce i-r2-1 i-r2-2
     done: release r2 can be tried: 2 of 2 servers are healthy
       Customers still get r1.
     ");
@@ -55,7 +55,7 @@ fn people_are_told_where_to_look() {
     Pre-product: https://pre.m.example.com
     Private name: pre-mobile.corp.internal
     Servers: 10.0.0.3, 10.0.0.4
-    Fingerprint: 877ef60e6b9a
+    Fingerprint: 360c0bd022ce
     ");
 }
 
