@@ -8,6 +8,7 @@ use domain::request::Request;
 use domain::tags::{self, Mark};
 
 use crate::mend;
+use crate::rollback::nothing;
 use crate::standing::{Standing, Traffic, Who};
 use crate::traffic::is_frozen;
 
@@ -41,8 +42,4 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rea
         Stage::stop(mend::tag_alarms(standing, Mark::Frozen, release)),
     ];
     Plan { stages, end: End::Done(Done { headline, ..Done::default() }) }
-}
-
-fn nothing(headline: String) -> Plan {
-    Plan::only(End::Done(Done { headline, ..Done::default() }))
 }

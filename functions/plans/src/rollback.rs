@@ -196,6 +196,7 @@ fn gone(standing: &Standing<'_>, release: &ReleaseId, left: Vec<String>, sweep_n
     done
 }
 
-fn nothing(headline: String) -> Plan {
+/// Done, without anything to do: why.
+pub fn nothing(headline: String) -> Plan {
     Plan::only(End::Done(Done { headline, ..Done::default() }))
 }
