@@ -190,7 +190,7 @@ mod tests {
         "aws ecr get-login-password | docker login --username AWS --password-stdin registry",
         "docker build --quiet --tag \"$REPOSITORY_URI:$RELEASE\" .",
         "docker push --quiet \"$REPOSITORY_URI:$RELEASE\"",
-        "IMAGE=$(docker inspect --format '{{index .RepoDigests 0}}' \"$REPOSITORY_URI:$RELEASE\")",
+        "export IMAGE=$(docker inspect --format '{{index .RepoDigests 0}}' \"$REPOSITORY_URI:$RELEASE\")",
         "echo \"IMAGE=$IMAGE\" >image.env",
     ];
 
