@@ -83,6 +83,9 @@ impl Change {
     }
 }
 
+/// The parameter that goes on though alarms are red.
+const DESPITE_ALARMS: &str = "despite_alarms";
+
 /// Runs the command.
 pub async fn run(
     shared: &Shared,
@@ -144,7 +147,7 @@ impl Call<'_> {
     /// Calls the function until it says how it ended.
     async fn carry_out(&self) -> Result<u8, Fault> {
         let Self { session, request, change, how, terminal, begun } = self;
-        let (function, payload) = (session.function_of(&request.verb), payload(request));
+        let (function, mut payload) = (session.function_of(&request.verb), payload(request));
         let (interrupt, began) = (Interrupt::watch(), Instant::now());
         let patience = Duration::from_secs(how.timeout.unsigned_abs());
         let (mut said, mut tries) = (String::new(), 0);
@@ -177,6 +180,12 @@ impl Call<'_> {
             let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
             if word("status") != "waiting" {
                 return told(&answer, request, began.elapsed(), terminal);
+            }
+            if answer.get("percent").is_some()
+                && let Some(payload) = payload.as_object_mut()
+            {
+                // It was said of what was red before. What freezes the release from now on, people decide anew.
+                payload.remove(DESPITE_ALARMS);
             }
             if word("reason") != said && !word("reason").is_empty() {
                 word("reason").clone_into(&mut said);
@@ -288,7 +297,7 @@ fn payload(request: &Request) -> Value {
             payload.insert("by".into(), by.as_str().into());
         }
         if request.despite_alarms {
-            payload.insert("despite_alarms".into(), true.into());
+            payload.insert(DESPITE_ALARMS.into(), true.into());
         }
         if let Some(fingerprint) = &request.fingerprint {
             payload.insert("fingerprint".into(), fingerprint.as_str().into());

@@ -105,7 +105,7 @@ pub fn of_aws(error: &AwsError, session: &Session) -> Fault {
         Kind::Denied => Fault::new(
             FAILED,
             format!(
-                "You may not do {action}{on}: {message}. Ask for {action} on {}; `pointsman plan … --policy` prints what a plan needs.",
+                "You may not do {action}{on}: {message}. Ask for {action} on {}: docs/cli.md has the policies of people who look and who act, `pointsman plan … --policy` prints what a plan needs.",
                 if resource.is_empty() { "*" } else { resource }
             ),
         ),
@@ -148,7 +148,11 @@ mod tests {
             (aws("lambda:X", "pointsman-x", Some("ResourceNotFoundException"), Kind::NotThere), NO_AWS, "in eu-west-1"),
             (aws("elb:X", "arn:l", Some("ListenerNotFound"), Kind::NotThere), REFUSED, "arn:l does not exist"),
             (aws("ec2:X", "", None, Kind::Unanswered), NO_AWS, "could not be reached"),
-            (aws("ec2:X", "", Some("UnauthorizedOperation"), Kind::Denied), FAILED, "You may not do ec2:X"),
+            (
+                aws("ec2:X", "", Some("UnauthorizedOperation"), Kind::Denied),
+                FAILED,
+                "ec2:X: so it is. Ask for ec2:X on *: docs/cli.md",
+            ),
             (aws("ec2:X", "", Some("Throttling"), Kind::Throttled), FAILED, "call again"),
         ] {
             let fault = of_aws(&error, &session);

@@ -9,12 +9,12 @@ use domain::tags::{self, Mark};
 
 use crate::mend;
 use crate::rollback::nothing;
-use crate::standing::{Standing, Traffic, Who};
+use crate::standing::{Standing, Traffic};
 use crate::traffic::is_frozen;
 
 /// Plans a freeze of this release's weights, for this reason.
 pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, reason: &str) -> Plan {
-    let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()));
+    let own = standing.share_of(release);
     let Some(own) = own.filter(|_| matches!(standing.traffic(release), Traffic::All | Traffic::Some)) else {
         return nothing(format!("release {release} has no traffic"));
     };

@@ -39,9 +39,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
             return retired(standing, release);
         }
         Traffic::Some => {
-            let stop = || traffic::stop(standing, request, release);
-            let sick = || traffic::stop_if_sick(standing, request, release);
-            if let Some(plan) = traffic::frozen(standing, request, release).or_else(stop).or_else(sick) {
+            if let Some(plan) = traffic::held_back(standing, request, release) {
                 return plan;
             }
             if let Some(wait) = traffic::wait_for_step(standing, release) {
@@ -123,11 +121,9 @@ fn watched(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> P
     let Some(wait) = traffic::wait_for_bake(standing, release) else {
         return traffic::stop_after_bake(standing, request, release).unwrap_or(done);
     };
-    let stop = || traffic::stop(standing, request, release);
-    let sick = || traffic::stop_if_sick(standing, request, release);
     let check = || checks::obstacle(standing, request, release, Phase::Step(ALL));
-    let frozen = traffic::frozen(standing, request, release);
-    frozen.or_else(stop).or_else(sick).or_else(check).unwrap_or(Plan { end: End::Wait(wait), ..done })
+    let obstacle = traffic::held_back(standing, request, release).or_else(check);
+    obstacle.unwrap_or(Plan { end: End::Wait(wait), ..done })
 }
 
 fn tell(standing: &Standing<'_>, concern: Option<Concern>) -> Vec<Stage> {

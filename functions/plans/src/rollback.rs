@@ -86,7 +86,7 @@ pub fn switch_back(
     if standing.has_tag(release, tags::KEPT) {
         return Err(Refusal::Kept { release: release.clone() });
     }
-    let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()));
+    let own = standing.share_of(release);
     let (Some((rule, _)), Some(own)) = (standing.product_rule(), own) else {
         return Err(Refusal::NothingToGoBackTo { release: release.clone(), why: "it has no weight".to_owned() });
     };
@@ -157,8 +157,7 @@ fn no_way_back(standing: &Standing<'_>) -> String {
 
 /// Whatever is left of a rollback.
 fn rejected(standing: &Standing<'_>, request: &Request, release: &ReleaseId, scope: RollbackScope) -> Plan {
-    let own = standing.shares().iter().find(|s| s.weight > 0 && s.who == Who::Release(release.clone()));
-    if let Some(own) = own {
+    if let Some(own) = standing.share_of(release).filter(|own| own.weight > 0) {
         // Mending found nothing that could take over.
         let refusal = Refusal::NothingToGoBackTo { release: release.clone(), why: why_not(standing, own) };
         return Plan::only(End::Refuse(refusal))

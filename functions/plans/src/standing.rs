@@ -143,13 +143,15 @@ impl<'a> Standing<'a> {
         self.product_rule().map(|(_, shares)| shares).unwrap_or_default()
     }
 
+    /// A release's group in the product rule.
+    pub fn share_of(&self, release: &ReleaseId) -> Option<&Share<'a>> {
+        self.shares().iter().find(|share| share.who == Who::Release(release.clone()))
+    }
+
     /// What the product rule sends a release.
     pub fn traffic(&self, release: &ReleaseId) -> Traffic {
-        let shares = self.shares();
-        let Some(own) = shares.iter().find(|share| share.who == Who::Release(release.clone())) else {
-            return Traffic::NotInRule;
-        };
-        let others = shares.iter().any(|share| share.weight > 0 && share.group.arn != own.group.arn);
+        let Some(own) = self.share_of(release) else { return Traffic::NotInRule };
+        let others = self.shares().iter().any(|share| share.weight > 0 && share.group.arn != own.group.arn);
         match (own.weight, others) {
             (0, _) => Traffic::Zero,
             (_, true) => Traffic::Some,

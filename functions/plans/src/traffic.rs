@@ -13,7 +13,7 @@ use domain::world::Alarm;
 use crate::mend::{self, ALL};
 use crate::promote::{STUCK_SECONDS, not_healthy_enough};
 use crate::rollback;
-use crate::standing::{Standing, Traffic, Who};
+use crate::standing::{Standing, Traffic};
 use crate::told::{self, Concern};
 
 /// An alarm's name, and CloudWatch's reason.
@@ -22,7 +22,7 @@ type Red = (String, String);
 /// How many percent of the traffic the product rule sends a release.
 pub fn percent(standing: &Standing<'_>, release: &ReleaseId) -> u32 {
     let all: u32 = standing.shares().iter().map(|share| share.weight).sum();
-    let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()));
+    let own = standing.share_of(release);
     own.map_or(0, |own| (own.weight * ALL).checked_div(all).unwrap_or(0))
 }
 
@@ -119,8 +119,15 @@ fn frozen_since(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
     (mark == Mark::Frozen).then_some(at)
 }
 
+/// What a release that has traffic does not go on for: that people decide, an alarm, or that none of its servers is healthy.
+pub fn held_back(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    frozen(standing, request, release)
+        .or_else(|| stop_for(standing, request, release, |_| true))
+        .or_else(|| stop_if_sick(standing, request, release))
+}
+
 /// What was frozen goes on by a call that says so and was made after that; whatever else its alarms do meanwhile.
-pub fn frozen(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+fn frozen(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
     let since = frozen_since(standing, release)?;
     if request.despite_alarms && request.started.is_none_or(|started| started >= since) {
         let told = told::daily(standing, despite(standing, request, release).into_iter().collect());
@@ -131,11 +138,6 @@ pub fn frozen(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -
     Some(Plan::only(End::Fail(Failure::Frozen { release, percent, since })))
 }
 
-/// Stops a promotion, or what bakes, when an alarm went off since the release got its first weight.
-pub fn stop(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
-    stop_for(standing, request, release, |_| true)
-}
-
 /// Stops a promotion whose bake is just over, when an alarm went off while it lasted and is red still: the call before may
 /// have come too early to see it. What is called later is a duplicate, and changes no traffic.
 pub fn stop_after_bake(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
@@ -144,6 +146,7 @@ pub fn stop_after_bake(standing: &Standing<'_>, request: &Request, release: &Rel
     stop_for(standing, request, release, |since| since <= over)
 }
 
+/// Stops a promotion, or what bakes, when an alarm that counts went off since the release got its first weight.
 fn stop_for(
     standing: &Standing<'_>,
     request: &Request,
@@ -166,8 +169,8 @@ fn stop_for(
 
 /// Stops a promotion, or what bakes, of which no server is healthy, if there is something to go back to: a load balancer sends a
 /// group without a healthy target its share all the same.
-pub fn stop_if_sick(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
-    let own = standing.shares().iter().find(|share| share.who == Who::Release(release.clone()))?;
+fn stop_if_sick(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+    let own = standing.share_of(release)?;
     if own.group.targets.is_none() || standing.role_by_tags(release) == Some(Role::Retired) {
         // Nobody looked; or somebody gave by hand what was put away before some weight again: not ours to take.
         return None;

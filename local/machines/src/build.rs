@@ -186,11 +186,12 @@ mod tests {
         )
     }
 
-    const IMAGE: [&str; 5] = [
+    const IMAGE: [&str; 6] = [
         "aws ecr get-login-password | docker login --username AWS --password-stdin registry",
         "docker build --quiet --tag \"$REPOSITORY_URI:$RELEASE\" .",
         "docker push --quiet \"$REPOSITORY_URI:$RELEASE\"",
-        "export IMAGE=$(docker inspect --format '{{index .RepoDigests 0}}' \"$REPOSITORY_URI:$RELEASE\")",
+        "IMAGE=$(docker inspect --format '{{index .RepoDigests 0}}' \"$REPOSITORY_URI:$RELEASE\")",
+        "export IMAGE",
         "echo \"IMAGE=$IMAGE\" >image.env",
     ];
 

@@ -3,24 +3,24 @@
 mod account;
 mod adopt;
 mod needs;
+mod obstacles;
 mod sources;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::{Bytes, Rule, What};
+use gateway::{Rule, What};
 use local::revision::Changes;
 use local::stack::Approval;
 use local::standing::Tagged;
 use local::xml;
 use local::{Options, Stack};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
 
+use crate::alarms;
 use crate::stage::{
     SERVICE, Service, ask, done, look, pre_product, product, quick, reason, says, served, signal, stack, stack_with,
     status, unchanged_since,
@@ -359,84 +359,6 @@ async fn who_holds_a_service_keeps_everybody_out() {
 }
 
 #[tokio::test]
-async fn each_way_of_not_reaching_the_service_has_its_sentence() {
-    let stack = stack().await;
-    product(&stack, SERVICE, "r10").await;
-    pre_product(&stack, SERVICE, "r11").await;
-    let before = stack.gateway().record().mark();
-    for (arguments, code, words) in [
-        (&["status", "nobody"][..], 3, &["nobody is not configured", SERVICE][..]),
-        (&["status", "mobil-web"], 3, &["mobil-web is not configured (did you mean mobile-web?)"]),
-        (&["promote", SERVICE, "x9", "--yes"], 3, &["no release x9", "r10, r11"]),
-        (&["promote", SERVICE, "r1", "--yes"], 3, &["2 releases", "r10, r11"]),
-        (&["status", SERVICE, "--prefix", "other"], 5, &["no function other-teardown", "--prefix"]),
-        (&["status", SERVICE, "--profile", "nobody"], 5, &["no profile nobody"]),
-        (&["status", "Not A Name"], 2, &["is not a service name"]),
-        (&["explode"], 2, &["unrecognized subcommand"]),
-    ] {
-        run(&stack, arguments).await.ended(code, words);
-    }
-    let mut nobody = command(&stack, &["status", SERVICE]);
-    nobody.env_remove("AWS_ACCESS_KEY_ID").env("PATH", "/nonexistent");
-    run_command(nobody).await.ended(5, &["no credentials", "AWS_ACCESS_KEY_ID"]);
-    let mut nowhere = command(&stack, &["status", SERVICE]);
-    nowhere.env_remove("AWS_REGION");
-    run_command(nowhere).await.ended(5, &["Which region?"]);
-    let mut unreached = command(&stack, &["status", SERVICE]);
-    unreached.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
-    run_command(unreached).await.ended(5, &["could not be reached"]);
-    let expired = What::error(400, "ExpiredToken", "The security token included in the request is expired");
-    stack.gateway().faults().add(Rule::new(expired).caller("TERMINAL"));
-    run(&stack, &["status", SERVICE]).await.ended(5, &["has expired"]);
-    unchanged_since(&stack, before);
-}
-
-/// What version 2 of AWS's tool prints for its profiles `sso` and `late`.
-const AWS_CLI: &str = r#"#!/bin/sh
-case "$*" in
-  "configure export-credentials --format process --profile sso")
-    printf '{\n  "Version": 1,\n  "AccessKeyId": "ASIASIGNEDON",\n  "SecretAccessKey": "s",\n  "SessionToken": "t"\n}\n' ;;
-  *) printf '\nError loading SSO Token: Token for x does not exist\n' >&2; exit 255 ;;
-esac
-"#;
-
-#[tokio::test]
-async fn a_profile_gives_its_credentials_as_it_does_to_awss_tools() {
-    let stack = stack().await;
-    product(&stack, SERVICE, "r1").await;
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("config");
-    let region = local::account::REGION;
-    let keys = r#"{"Version": 1, "AccessKeyId": "PROCESS", "SecretAccessKey": "s"}"#;
-    let profiles = format!(
-        "[profile ops]\nregion = {region}\ncredential_process = echo '{keys}'\n\
-         [profile sso]\nregion = {region}\nsso_session = x\n[profile late]\nregion = {region}\nsso_session = x\n"
-    );
-    std::fs::write(&config, profiles).unwrap();
-    let aws = folder.path().join("aws");
-    std::fs::write(&aws, AWS_CLI).unwrap();
-    std::fs::set_permissions(&aws, PermissionsExt::from_mode(0o755)).unwrap();
-    let status = |profile: &str, path: &str| {
-        let mut status = command(&stack, &["status", SERVICE, "--profile", profile]);
-        status.env_remove("AWS_REGION").env("AWS_CONFIG_FILE", &config).env("PATH", format!("{path}:/usr/bin:/bin"));
-        run_command(status)
-    };
-    let here = folder.path().display().to_string();
-    for (profile, who) in [("ops", "PROCESS"), ("sso", "ASIASIGNEDON")] {
-        let before = stack.gateway().record().mark();
-        status(profile, &here).await.ended(0, &["r1"]);
-        let calls = stack.gateway().record().since(before);
-        assert!(calls.iter().any(|call| call.caller == who), "{profile}");
-    }
-    status("late", &here)
-        .await
-        .ended(5, &["for the profile late: Error loading SSO Token", "`aws sso login --profile late`"]);
-    // Version 1 is what the tests of the local system use.
-    let version_1 = Options::new().venv.join("bin");
-    status("sso", &version_1.display().to_string()).await.ended(5, &["version 2 is needed"]);
-}
-
-#[tokio::test]
 async fn a_reader_that_goes_away_ends_it_quietly() {
     let stack = stack().await;
     product(&stack, SERVICE, "r1").await;
@@ -456,62 +378,10 @@ async fn a_reader_that_goes_away_ends_it_quietly() {
     unchanged_since(&stack, before);
 }
 
-/// Answers of AWS's that say that the function itself failed.
-fn throws() -> What {
-    What::Alter(Arc::new(|_, mut response| {
-        response.body = Bytes::from_static(br#"{"errorMessage":"Task timed out after 60.00 seconds"}"#);
-        response.with_header("x-amz-function-error", "Unhandled")
-    }))
-}
-
-#[tokio::test]
-async fn a_function_that_throws_is_called_again_and_then_it_is_said_what_stays() {
-    let stack = stack().await;
-    product(&stack, SERVICE, "r1").await;
-    pre_product(&stack, SERVICE, "r2").await;
-    let rule = || Rule::new(throws()).caller("TERMINAL").resource("pointsman-promote");
-    stack.gateway().faults().add(rule().times(2));
-    let words = ["Task timed out", "it is called again", "done:", "release r2 is product"];
-    run(&stack, &["promote", SERVICE, "--yes"]).await.ended(0, &words);
-
-    let rule = || Rule::new(throws()).caller("TERMINAL").resource("pointsman-teardown").action("Invoke");
-    stack.gateway().faults().add(rule());
-    run(&stack, &["finish", SERVICE, "--yes"]).await.ended(
-        1,
-        &["pointsman-teardown failed 3 times in a row: Task timed out", "What was begun stays", "next call or sweep"],
-    );
-}
-
-#[tokio::test]
-async fn credentials_that_expire_while_it_waits_are_said_with_what_goes_on() {
-    let stack = stack().await;
-    let service = slow(&stack).await;
-    let expired = What::error(400, "ExpiredToken", "The security token included in the request is expired");
-    stack.gateway().faults().add(Rule::new(expired).caller("TERMINAL").action("Invoke").skip(1));
-    run(&stack, &["promote", &service.name, "--yes"])
-        .await
-        .ended(5, &["has expired", "What was begun stays", "alarms still take it back"]);
-    let denied = stack.gateway().faults();
-    denied.clear();
-    denied.add(Rule::new(What::AccessDenied).caller("TERMINAL").action("Invoke"));
-    run(&stack, &["rollback", &service.name, "--yes"])
-        .await
-        .ended(1, &["You may not call pointsman-teardown", "Nothing was changed"]);
-}
-
-#[tokio::test]
-async fn an_endpoint_that_says_nothing_is_waited_for_for_ten_seconds() {
-    let stack = stack().await;
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut status = command(&stack, &["status", SERVICE]);
-    status.env("AWS_ENDPOINT_URL", format!("http://{}", silent.local_addr().unwrap()));
-    run_command(status).await.ended(5, &["could not be reached", "no answer within 10 s"]);
-}
-
 #[tokio::test]
 async fn ctrl_c_while_it_waits_says_what_goes_on() {
     let stack = stack().await;
-    let service = slow(&stack).await;
+    let service = slow(&stack, |_| ()).await;
     let last = stopped_while_it_waits(&stack, &["promote", "slow", "--yes"], ("-INT", 130)).await;
     says(&last, &["goes on", "Promote again to go on"]);
     let mut weights = service.weights("product").await;
@@ -533,11 +403,32 @@ async fn ctrl_c_while_it_waits_says_what_goes_on() {
     assert_eq!(service.served().await, ["r2"]);
 }
 
-/// r1 is product, and a promotion of r2 stands at its first step; whatever goes takes its time.
-async fn slow(stack: &Stack) -> Service<'_> {
+#[tokio::test]
+async fn an_alarm_that_freezes_the_weights_while_it_waits_is_no_alarm_of_before() {
+    let stack = stack().await;
+    alarms::turn(&stack, "slow-5xx", "OK").await;
+    let service = slow(&stack, |config| {
+        config["alarms"] = json!(["slow-5xx"]);
+        config["on_alarm"] = json!("freeze");
+    })
+    .await;
+    let mut command = command(&stack, &["promote", "slow", "--yes", "--despite-alarms"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _lines = until_it_waits(&mut child).await;
+    alarms::turn_with_event(&stack, "slow-5xx", "ALARM").await;
+    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it went on").unwrap();
+    Said::of(ended).ended(1, &["10 %", "promote slow", "--despite-alarms"]);
+    let mut weights = service.weights("product").await;
+    weights.sort();
+    assert_eq!(weights, [("r1".to_owned(), 90), ("r2".to_owned(), 10)]);
+}
+
+/// r1 is product, and a promotion of r2 will stand at its first step; whatever goes takes its time.
+async fn slow(stack: &Stack, change: fn(&mut Value)) -> Service<'_> {
     let service = Service::with(stack, "slow", 2, |config| {
         config["traffic"] = json!({"steps": [10], "step_seconds": 600});
         config["settle_seconds"] = json!(300);
+        change(config);
     })
     .await;
     service.pre_product("r1").await;
@@ -551,14 +442,7 @@ async fn stopped_while_it_waits(stack: &Stack, arguments: &[&str], (name, code):
     let mut command = command(stack, arguments);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut said = String::new();
-    let waits = async {
-        while !said.contains("waiting for") {
-            said += &lines.next_line().await.unwrap().expect("it ended before it waited");
-        }
-    };
-    tokio::time::timeout(PATIENCE, waits).await.expect("it says nothing while it waits");
+    let mut lines = until_it_waits(&mut child).await;
     signal(&child, name).await;
     let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it is not ended").unwrap().code();
     let mut last = String::new();
@@ -567,6 +451,17 @@ async fn stopped_while_it_waits(stack: &Stack, arguments: &[&str], (name, code):
     }
     assert_eq!(ended, Some(code), "{arguments:?}: {last}");
     last
+}
+
+/// Reads what it says until it waits; answers the lines that come then.
+async fn until_it_waits(child: &mut Child) -> Lines<BufReader<ChildStderr>> {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = async {
+        let next = async |lines: &mut Lines<_>| lines.next_line().await.unwrap().expect("it ended before it waited");
+        while !next(&mut lines).await.contains("waiting for") {}
+    };
+    tokio::time::timeout(PATIENCE, waits).await.expect("it says nothing while it waits");
+    lines
 }
 
 #[tokio::test]

@@ -182,6 +182,17 @@ pub enum WaitFor {
     Aws { what: String },
 }
 
+impl WaitFor {
+    /// The release's share of the traffic in percent, where it is watched with it.
+    pub const fn percent(&self) -> Option<u32> {
+        match self {
+            Self::Step { percent, .. } => Some(*percent),
+            Self::Bake { .. } => Some(100),
+            _ => None,
+        }
+    }
+}
+
 /// A heading, and what belongs below it: on one line when there is one, else a line each.
 fn bulleted(heading: &str, items: &[String]) -> String {
     match items {

@@ -42,7 +42,8 @@ impl Outcome {
         }
     }
 
-    /// The answer to a direct call: `{"status":…, "reason":…, …}`, output variables beside.
+    /// The answer to a direct call: `{"status":…, "reason":…, …}`, output variables beside. Who waits while a release is watched
+    /// gets its share of the traffic, `percent`.
     pub fn answer(&self, request: &Request) -> Value {
         let mut answer = Map::new();
         answer.insert("status".into(), json!(self.status()));
@@ -50,6 +51,11 @@ impl Outcome {
         answer.insert("service".into(), json!(request.service));
         answer.insert("release".into(), json!(request.release));
         answer.insert("action".into(), json!(request.verb.as_str()));
+        if let Self::Waiting(wait) = self
+            && let Some(percent) = wait.percent()
+        {
+            answer.insert("percent".into(), json!(percent));
+        }
         if let Self::Done(done, not_followed) = self {
             let details: Vec<&String> = done.lines.iter().chain(not_followed).collect();
             if !details.is_empty() {
