@@ -188,7 +188,17 @@ impl WaitFor {
         match self {
             Self::Step { percent, .. } => Some(*percent),
             Self::Bake { .. } => Some(100),
-            _ => None,
+            Self::Lease
+            | Self::Held(_)
+            | Self::Servers { .. }
+            | Self::Targets { .. }
+            | Self::Addresses { .. }
+            | Self::Promotion { .. }
+            | Self::Settling { .. }
+            | Self::Draining { .. }
+            | Self::LettingGo { .. }
+            | Self::Time
+            | Self::Aws { .. } => None,
         }
     }
 }
