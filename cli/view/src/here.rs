@@ -4,7 +4,7 @@
 #[must_use]
 pub fn here(text: &str, service: &str) -> String {
     let text = text.replace(r#"promote with "despite_alarms":true"#, "promote with --despite-alarms");
-    stuck(&text, service).or_else(|| keep(&text, service)).unwrap_or(text)
+    stuck(&text, service).or_else(|| frozen(&text, service)).or_else(|| keep(&text, service)).unwrap_or(text)
 }
 
 /// A promotion that nobody goes on with, by the two calls that end it.
@@ -14,6 +14,18 @@ fn stuck(text: &str, service: &str) -> Option<String> {
     let (_, after) = rest.split_once(r#" with "action":"rollback""#)?;
     Some(format!(
         "{before}by `pointsman promote {service} {release}` or `pointsman rollback {service} {release}`{after}"
+    ))
+}
+
+/// Weights that stay where they are until people decide, by the two calls that do.
+fn frozen(text: &str, service: &str) -> Option<String> {
+    let (before, rest) = text.split_once("go on with promote ")?;
+    let (go_on, rest) = rest.split_once(", or go back with teardown ")?;
+    let (release, after) = rest.split_once(r#" and "action":"rollback""#)?;
+    let when = go_on.strip_prefix(release)?.strip_prefix(r#" and "despite_alarms":true"#)?;
+    Some(format!(
+        "{before}go on with `pointsman promote {service} {release} --despite-alarms`{when}, or go back with `pointsman rollback \
+         {service} {release}`{after}"
     ))
 }
 

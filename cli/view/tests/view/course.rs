@@ -1,16 +1,17 @@
 //! What a call would do, foreseen to its end.
 
+use domain::check::{Checked, Phase, Verdict};
 use domain::refusal::{Hold, Refusal};
 use domain::request::{RollbackScope, Verb};
-use domain::tags;
-use domain::world::Alarm;
+use domain::tags::{self, Mark};
+use domain::world::{Action, Alarm, Health, Weighted, World, weights_hash};
 use view::course;
 use view::foresee::{Ending, foresee};
 use view::here::here;
 use view::policy::{self, Beside};
 
 use crate::plain;
-use crate::world::{found, found_with, now, release, request, sicken, tag, world};
+use crate::world::{arn, found, found_with, now, release, request, sicken, tag, world};
 
 fn rollback() -> Verb {
     Verb::Rollback { reason: "rolled back by a call".to_owned(), scope: RollbackScope::ToTheEnd }
@@ -130,6 +131,54 @@ fn what_the_functions_would_say_to_a_call_is_said_as_this_tools_commands() {
         "release r2 is being promoted and its weights have stood for 75 minutes: end that first, by `pointsman promote \
          mobile-web r2` or `pointsman rollback mobile-web r2`"
     );
+}
+
+#[test]
+fn what_leaves_the_weights_to_people_is_said_as_the_two_commands_that_decide() {
+    let (_, service) = found_with(|config| {
+        config["traffic"] = serde_json::json!({"steps": [10]});
+        config["alarms"] = serde_json::json!(["mobile-5xx"]);
+        config["checks"] = serde_json::json!(["smoke"]);
+        config["on_alarm"] = "freeze".into();
+    });
+    let request = request(Verb::Promote, "r3");
+    let decide = |when: &str| {
+        format!(
+            "on_alarm is freeze): go on with `pointsman promote mobile-web r3 --despite-alarms`{when}, or go back with \
+             `pointsman rollback mobile-web r3`."
+        )
+    };
+    let cases: [(&str, fn(&mut World)); 4] = [
+        ("", |world| {
+            let red = Alarm::Red { since: now() + -60, reason: "Threshold Crossed".to_owned() };
+            world.alarms.insert("mobile-5xx".to_owned(), red);
+        }),
+        (" when they are healthy", |world| {
+            let groups = world.groups.iter_mut().filter(|group| group.arn == arn("r3"));
+            for target in groups.flat_map(|group| group.targets.as_mut().unwrap()) {
+                target.health = Health::Not("unhealthy".to_owned());
+            }
+        }),
+        (" when its checks pass", |world| {
+            let verdicts = vec![("smoke".to_owned(), Verdict::Bad("checkout answers 500".to_owned()))];
+            world.checked = Some(Checked { phase: Phase::Step(10), verdicts });
+        }),
+        ("", |world| {
+            let frozen = tags::alarms(Mark::Frozen, now() + -60, &release("r3"));
+            world.rules[0].tags.insert(tags::ALARMS.to_owned(), frozen);
+        }),
+    ];
+    for (when, happens) in cases {
+        let mut world = world(&service);
+        world.alarms.insert("mobile-5xx".to_owned(), Alarm::Quiet);
+        let forward = vec![Weighted { group: arn("r2"), weight: 90 }, Weighted { group: arn("r3"), weight: 10 }];
+        let since = tags::weights_since(now() + -3600, &weights_hash(&forward));
+        world.rules[0].tags.insert(tags::SINCE.to_owned(), since);
+        world.rules[0].action = Action::Forward(forward);
+        happens(&mut world);
+        let (end, sentence) = course::ending(&foresee(&request, &service, &world, now()), &request);
+        assert!(end == "failed" && sentence.ends_with(&decide(when)), "{when}: {end}: {sentence}");
+    }
 }
 
 #[test]
