@@ -71,7 +71,7 @@ bench: haproxy bootstraps ## start-up, call times, memory, size and API calls, b
 	@cd $(ROOT) && $(CARGO) build --quiet --locked -p local
 	@cd $(ROOT) && $(VENV)/bin/python bench/first_line.py target/debug/local $(LAMBDA)/pointsman/bootstrap
 
-model: ## every call cut off anywhere, in every order: the plans against a model of AWS, some 13 million states
+model: ## every call cut off anywhere, in every order: the plans against a model of AWS, some 32 million states
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p model
 
 fuzz: bootstraps ## any events, configs, tags and texts by the million, then the real binaries: no panic, always an answer
@@ -110,8 +110,8 @@ reproducible: build $(VENV)/sam/.stamp ## builds the last commit anew in another
 	    || { echo "The zips are not the same. Is all that is in the folder committed?" >&2; exit 1; }
 	@echo "== the same bytes twice" && rm -rf $(ROOT)/target/reproducible
 
-arm64: haproxy ## builds the functions for arm64 and ships releases with them, under qemu (minutes: the SDK is compiled once more)
-	@$(MAKE) --no-print-directory build ARCH=arm64
+arm64: haproxy ## builds the functions for arm64, by make and by sam, and ships releases with them, under qemu (minutes: the SDK is compiled once more)
+	@$(MAKE) --no-print-directory packages ARCH=arm64
 	@cd $(ROOT) && .ci/arm64 $(ROOT)/target/lambda-arm64 $(FUNCTIONS)
 
 # The tests between them use every right of every function.

@@ -73,7 +73,7 @@ fn failed(
         End::Fail(Failure::CheckFailed { release, phase, verdicts, what, told })
     };
     if phase.percent() > 0 {
-        let go_on = format!("promote {release} when its checks pass");
+        let go_on = format!("promote {release} and \"despite_alarms\":true when its checks pass");
         return traffic::take_back(standing, request, release, &reason, &go_on, fail);
     }
     let what = "It is rejected, and customers have not seen it. Mend it and upload a new build".to_owned();

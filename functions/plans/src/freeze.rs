@@ -8,6 +8,7 @@ use domain::request::Request;
 use domain::tags::{self, Mark};
 
 use crate::mend;
+use crate::rejection;
 use crate::rollback::nothing;
 use crate::standing::{Standing, Traffic};
 use crate::traffic::is_frozen;
@@ -34,6 +35,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rea
         lines: vec!["They stay where they are (on_alarm is freeze).".to_owned()],
         next: decide.map(|(what, function, more)| format!("To {what}: {function} {release}{more}.")).to_vec(),
         release: Some(release.clone()),
+        pipeline: standing.world.pipeline_of(release).map(str::to_owned),
+        look: rejection::look(standing),
         ..Notice::of(request, "alarm", Status::Attention, headline.clone())
     };
     // Told first: what is marked is not told again.

@@ -233,10 +233,10 @@ impl Together {
         }
         vec![Concern {
             kind: "group-left",
-            about: String::new(),
             headline: format!("{} is still behind a load balancer, so it is left standing", groups.join(", ")),
             lines: vec!["Its rules of Pointsman's are gone; a rule somewhere else forwards to it.".to_owned()],
             next: vec!["Take the group out of that rule; the sweep then drains and removes it.".to_owned()],
+            ..Concern::default()
         }]
     }
 }

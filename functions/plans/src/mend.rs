@@ -108,10 +108,11 @@ pub fn serves_on(standing: &Standing<'_>) -> Option<Concern> {
     let bad = standing.shares().iter().find(|share| share.weight > 0 && standing.is_bad(share))?;
     Some(Concern {
         kind: "rejected-serves",
-        about: String::new(),
+        release: bad.who.release().cloned(),
         headline: format!("release {} was rejected and serves on: there is nothing to go back to", bad.who),
         lines: vec!["No other release of the product rule stands and is healthy enough to take over.".to_owned()],
         next: vec!["Ship a new release now; its promote takes the rejected one out of the rule.".to_owned()],
+        ..Concern::default()
     })
 }
 

@@ -3,7 +3,7 @@
 use domain::id::ReleaseId;
 use domain::notice::{Notice, Status};
 use domain::request::{Request, Verb};
-use domain::world::Health;
+use domain::world::{Group, Health};
 
 use crate::standing::Standing;
 
@@ -82,10 +82,13 @@ pub fn not_targets(standing: &Standing<'_>, release: &ReleaseId) -> Vec<String> 
 
 /// What is wrong with a release's targets, a sentence each. That no rule names them any more is not.
 pub fn not_healthy(standing: &Standing<'_>, release: &ReleaseId) -> Vec<String> {
-    let targets = standing.releases.get(release).and_then(|r| r.group).and_then(|g| g.targets.as_ref());
+    standing.releases.get(release).and_then(|found| found.group).map(not_healthy_in).unwrap_or_default()
+}
+
+/// What is wrong with a group's targets, likewise.
+pub fn not_healthy_in(group: &Group) -> Vec<String> {
+    let targets = group.targets.iter().flatten();
     targets
-        .into_iter()
-        .flatten()
         .filter_map(|target| match &target.health {
             Health::Not(why) if why.starts_with("unused, Target group is not") => None,
             Health::Not(why) => Some(format!("{}: {why}", target.instance)),

@@ -57,6 +57,16 @@ pub enum Who {
     Adopted,
 }
 
+impl Who {
+    /// The release, if it is one's.
+    pub const fn release(&self) -> Option<&ReleaseId> {
+        match self {
+            Self::Release(release) => Some(release),
+            Self::Adopted => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -255,6 +265,12 @@ impl<'a> Standing<'a> {
     pub fn alarms_mark(&self, release: &ReleaseId) -> Option<(Mark, Time)> {
         let (rule, _) = self.product_rule()?;
         tags::read_alarms(rule.tags.value(tags::ALARMS)?, release)
+    }
+
+    /// Whether people went on with a release though an alarm was red since then: it is held against it no more, however often
+    /// it is told.
+    pub fn went_on_despite(&self, release: &ReleaseId, since: Time) -> bool {
+        self.alarms_mark(release).is_some_and(|(mark, at)| mark == Mark::GoesOn && since <= at)
     }
 
     fn since_tag(&self) -> Option<&'a str> {

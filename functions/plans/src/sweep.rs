@@ -11,7 +11,7 @@ use crate::mend;
 use crate::metrics;
 use crate::promote::{STUCK_SECONDS, taken};
 use crate::rejection;
-use crate::standing::{Standing, Traffic, Who};
+use crate::standing::{Share, Standing, Traffic, Who};
 use crate::told::{self, Concern, DAY_SECONDS};
 use crate::traffic;
 
@@ -94,12 +94,14 @@ fn way_back_goes(standing: &Standing<'_>) -> Option<Concern> {
     (ends - standing.now <= soon).then(|| Concern {
         kind: WAY_BACK_GOES,
         about: release.to_string(),
+        release: Some(release.clone()),
         headline: format!("{release}, the way back, goes {when}"),
         lines: vec![format!("It has been kept for retired_ttl_seconds then, which is {} hours.", ttl / 3_600)],
         next: vec![
             "Roll back before that if there is a reason to; else nothing: from then on the next release is the way forward."
                 .to_owned(),
         ],
+        ..Concern::default()
     })
 }
 
@@ -142,24 +144,21 @@ fn unhealthy(standing: &Standing<'_>) -> Option<Concern> {
     }
     Some(Concern {
         kind: "product-unhealthy",
-        about: String::new(),
+        release: share.who.release().cloned(),
         headline: format!("product has {healthy} of {asked} servers healthy ({})", share.who),
-        lines: what_ails(standing, &share.who),
+        lines: what_ails(standing, share),
         next: vec![
             "Look at its servers; nothing was changed. A rollback is possible while the way back stands.".to_owned(),
         ],
+        ..Concern::default()
     })
 }
 
 /// What is wrong with the servers behind a share, a sentence each.
-fn what_ails(standing: &Standing<'_>, who: &Who) -> Vec<String> {
-    match who {
-        Who::Release(release) => {
-            let unhealthy = rejection::not_healthy(standing, release).into_iter();
-            unhealthy.chain(rejection::not_targets(standing, release)).collect()
-        }
-        Who::Adopted => Vec::new(),
-    }
+fn what_ails(standing: &Standing<'_>, share: &Share<'_>) -> Vec<String> {
+    let mut words = rejection::not_healthy_in(share.group);
+    words.extend(share.who.release().into_iter().flat_map(|release| rejection::not_targets(standing, release)));
+    words
 }
 
 fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
@@ -167,14 +166,15 @@ fn way_back_gone(standing: &Standing<'_>) -> Option<Concern> {
     let (healthy, asked) = (back.group.healthy(), standing.asked(&back.who));
     Some(Concern {
         kind: "way-back-unhealthy",
-        about: String::new(),
+        release: back.who.release().cloned(),
         headline: format!("{}, the way back, has {healthy} of {asked} servers healthy", back.who),
         lines: std::iter::once("A rollback might be refused now.".to_owned())
-            .chain(what_ails(standing, &back.who))
+            .chain(what_ails(standing, back))
             .collect(),
         next: vec![
             "Look at its servers, or keep the product release with teardown ({\"action\":\"finish\"}).".to_owned(),
         ],
+        ..Concern::default()
     })
 }
 
@@ -185,10 +185,11 @@ fn nobody_moves(standing: &Standing<'_>) -> Option<Concern> {
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
     (stands > step + STUCK_SECONDS).then(|| Concern {
         kind: "promotion-stuck",
-        about: String::new(),
+        release: Some(promoting.clone()),
         headline: format!("{promoting} has had some of the traffic for {} minutes, and nobody moves it", stands / 60),
         lines: Vec::new(),
         next: vec![format!("Call promote {promoting}, or teardown {promoting} with {{\"action\":\"rollback\"}}.")],
+        ..Concern::default()
     })
 }
 
@@ -198,11 +199,13 @@ fn taken_away(standing: &Standing<'_>) -> Option<Concern> {
     Some(Concern {
         kind: "taken-away",
         about: release.to_string(),
+        release: Some(release.clone()),
         headline: format!("somebody took the traffic of {release} away by hand"),
         lines: vec!["It was being promoted. It gets no more traffic, and is no way back.".to_owned()],
         next: vec![format!(
             "Call teardown {release} with {{\"action\":\"rollback\"}}; or give it its weight again by hand, then promote {release}."
         )],
+        ..Concern::default()
     })
 }
 
@@ -211,12 +214,12 @@ fn alarms_missing(standing: &Standing<'_>) -> Option<Concern> {
     let refusal = traffic::missing_alarms(standing)?;
     Some(Concern {
         kind: "alarms-missing",
-        about: String::new(),
         headline: "alarms that the config names do not exist".to_owned(),
         lines: vec![format!("{refusal}.")],
         next: vec![
             "Until then no release can be promoted, and what is product is watched by the others alone.".to_owned(),
         ],
+        ..Concern::default()
     })
 }
 
@@ -231,9 +234,10 @@ fn product_without_rule(standing: &Standing<'_>) -> Option<Concern> {
     };
     Some(Concern {
         kind: "product-without-rule",
-        about: String::new(),
+        release: Some(lost.clone()),
         headline: format!("{lost} is tagged product, and no product rule names it"),
         lines: vec!["Its servers are left running: nobody retired or rejected it.".to_owned()],
         next: vec![format!("If it is to go, call teardown {lost} with {{\"action\":\"rollback\"}}; else {else_what}.")],
+        ..Concern::default()
     })
 }

@@ -1,7 +1,7 @@
 //! What is told once a day, and where it is remembered that it was.
 
 use domain::config::Service;
-use domain::id::short_hash;
+use domain::id::{ReleaseId, short_hash};
 use domain::notice::{Notice, Status};
 use domain::plan::{End, Plan, Stage, Step};
 use domain::refusal::Refusal;
@@ -17,11 +17,16 @@ pub const DAY_SECONDS: i64 = 86_400;
 const KINDS_REMEMBERED: usize = 5;
 
 /// One thing that people have to know while it lasts.
+#[derive(Default)]
 pub struct Concern {
     /// A word for it.
     pub kind: &'static str,
     /// What it is about beside the service, where another one is told anew the same day: its release.
     pub about: String,
+    /// The release whose thread it belongs to.
+    pub release: Option<ReleaseId>,
+    /// Who asked for what is so; empty where nobody did.
+    pub asked_by: String,
     /// What is so.
     pub headline: String,
     /// What it means.
@@ -70,7 +75,11 @@ fn tell(service: &Service, world: &World, now: Time, rule: Option<&Rule>, concer
         }
         keys.push(key.clone());
         memory.push((key, now));
+        let pipeline = concern.release.as_ref().and_then(|release| world.pipeline_of(release)).map(str::to_owned);
         notices.push(Step::Tell(Box::new(Notice {
+            release: concern.release,
+            asked_by: concern.asked_by,
+            pipeline,
             lines: concern.lines,
             look: service.product.host.iter().map(|host| ("Product".to_owned(), host.clone())).collect(),
             next: concern.next,
@@ -106,10 +115,10 @@ fn read(value: &str) -> Vec<(String, Time)> {
 pub fn strange_rule(what: String) -> Concern {
     Concern {
         kind: "strange-rule",
-        about: String::new(),
         headline: "the product rule is not as Pointsman makes it".to_owned(),
         lines: vec![what],
         next: vec!["Put the rule right; until then no call changes anything of this service.".to_owned()],
+        ..Concern::default()
     }
 }
 

@@ -23,7 +23,8 @@ type Red = (String, String);
 pub fn percent(standing: &Standing<'_>, release: &ReleaseId) -> u32 {
     let all: u32 = standing.shares().iter().map(|share| share.weight).sum();
     let own = standing.share_of(release);
-    own.map_or(0, |own| (own.weight * ALL).checked_div(all).unwrap_or(0))
+    // A share below one percent, which people may give by hand, is traffic all the same.
+    own.map_or(0, |own| (own.weight * ALL).checked_div(all).unwrap_or(0).max(own.weight.min(1)))
 }
 
 /// The percentage after this one: the next step, and at last all.
@@ -58,6 +59,7 @@ pub fn odd_weights(standing: &Standing<'_>, release: &ReleaseId) -> Option<Conce
     Some(Concern {
         kind: "odd-weights",
         about: format!("{release} {percent}"),
+        release: Some(release.clone()),
         headline: format!(
             "{release} has {percent} % of the traffic, which is none of its steps ({})",
             steps.join(", ")
@@ -67,6 +69,7 @@ pub fn odd_weights(standing: &Standing<'_>, release: &ReleaseId) -> Option<Conce
             "Nothing, if that was meant: promote goes on with {} % when this has stood as long as a step.",
             next_percent(service, percent)
         )],
+        ..Concern::default()
     })
 }
 
@@ -93,18 +96,20 @@ pub fn red_before(standing: &Standing<'_>, request: &Request, release: &ReleaseI
 /// What everybody is told of a promotion that goes on though alarms are red, or were when its weights were frozen.
 pub fn despite(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Concern> {
     let red: Vec<String> = red(standing, |_| true).into_iter().map(|(name, _)| name).collect();
-    let why = match red.as_slice() {
+    let (why, until) = match red.as_slice() {
         _ if !request.despite_alarms => return None,
-        [] if is_frozen(standing, release) => "its weights were frozen".to_owned(),
+        [] if is_frozen(standing, release) => ("its weights were frozen".to_owned(), ""),
         [] => return None,
-        red => format!("{} is red", red.join(", ")),
+        red => (format!("{} is red", red.join(", ")), " An alarm counts again once it has been green."),
     };
     Some(Concern {
         kind: "despite-alarms",
         about: format!("{release} {}", percent(standing, release)),
+        release: Some(release.clone()),
+        asked_by: request.asked_by(),
         headline: format!("{release} is being promoted though {why}"),
-        lines: vec!["Whoever promotes it asked for that. The alarm counts again once it has been green.".to_owned()],
-        next: vec!["Watch it: until then the alarm stops nothing.".to_owned()],
+        lines: vec![format!("Whoever promotes it asked for that.{until}")],
+        next: vec!["Watch it: what held it up may be so still, and stops nothing now.".to_owned()],
     })
 }
 
@@ -240,8 +245,7 @@ fn is_excused(
     begun: Option<Time>,
     since: Time,
 ) -> bool {
-    let went_on = standing.alarms_mark(release).filter(|(mark, _)| *mark == Mark::GoesOn);
-    if went_on.is_some_and(|(_, at)| since <= at) {
+    if standing.went_on_despite(release, since) {
         return true;
     }
     match (begun, request.started) {

@@ -180,6 +180,16 @@ fn ips(provisioned: &Value) -> Vec<IpAddr> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_a_request_and_says_nothing_has_not_passed() {
+    let stack = stack_with(Options { change: by_request, ..Options::scripted() }).await;
+    let port = u16::try_from(stack.config_of(SERVICE)["port"].as_u64().unwrap()).unwrap();
+    let provisioned = done(&stack, "provision", &ask(SERVICE, "r1")).await;
+    let silent = ips(&provisioned).into_iter().map(|ip| std::net::TcpListener::bind((ip, port)).unwrap());
+    let _silent: Vec<_> = silent.collect();
+    refuses(&stack, "register", &ask(SERVICE, "r1"), &["it did not answer within 10 s", "rejected"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_target_is_asked_before_it_has_traffic() {
     let stack = stack_with(Options { change: by_request, ..Options::scripted() }).await;
     let port = u16::try_from(stack.config_of(SERVICE)["port"].as_u64().unwrap()).unwrap();

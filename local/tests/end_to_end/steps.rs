@@ -112,6 +112,14 @@ async fn with_freeze_the_weights_stay_and_people_decide() {
     says(&notice.text(), &["r2", "stay where they are", "despite_alarms", "rollback"]);
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["frozen", "10 %", "despite_alarms"]).await;
     assert_eq!(weights(&stack).await, before);
+    // They go on; the event comes again, as events do.
+    let mut despite = ask(SERVICE, "r2");
+    despite["despite_alarms"] = json!(true);
+    assert_eq!(status(&stack.call("promote", &despite).await.unwrap()), "waiting");
+    stack.bus().put(&alarms::event("mobile-5xx", "ALARM")).unwrap();
+    stack.idle().await.unwrap();
+    let answer = stack.call("promote", &ask(SERVICE, "r2")).await.unwrap();
+    assert_eq!((status(&answer), &answer["percent"]), ("waiting", &json!(10)), "{answer:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,6 +172,27 @@ async fn a_red_alarm_refuses_a_promotion_unless_it_is_asked_for_despite_it() {
     assert_eq!(served(&stack, SERVICE).await, ["r2"]);
     let told = stack.notices().wait(PATIENCE, |notice| notice.attribute("event") == "despite-alarms").await.unwrap();
     says(&told.text(), &["r2", "mobile-5xx"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_pipeline_a_fix_goes_out_despite_a_red_alarm_by_a_call_before_its_approval() {
+    let change = |config: &mut Value| {
+        quick(config);
+        config["alarms"] = json!(["mobile-5xx"]);
+    };
+    let stack = stack_with(Options { change, ..Options::scripted() }).await;
+    alarms::turn(&stack, "mobile-5xx", "OK").await;
+    product(&stack, SERVICE, "r1").await;
+    alarms::turn(&stack, "mobile-5xx", "ALARM").await;
+    let id = stack.ship(SERVICE, "2", &Changes::default()).await.unwrap();
+    stack.approval(SERVICE, &id, "ShipIt").await.unwrap();
+    let mut despite = ask(SERVICE, &id);
+    despite["despite_alarms"] = json!(true);
+    done(&stack, "promote", &despite).await;
+    stack.answer(SERVICE, &id, "ShipIt", Approval::Approved, "it is the fix").await.unwrap();
+    stack.answer(SERVICE, &id, "KeepIt", Approval::Approved, "it is good").await.unwrap();
+    assert_eq!(stack.over(SERVICE, &id).await.unwrap(), ExecutionStatus::Succeeded);
+    assert_eq!(served(&stack, SERVICE).await, [id]);
 }
 
 async fn refuses_for_a_missing_alarm(stack: &Stack) {

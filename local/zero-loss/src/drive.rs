@@ -52,6 +52,8 @@ pub enum Turn {
     FollowedAtOnce,
     /// A server of the release that is promoted is killed.
     KillNew,
+    /// A server of the release that gives way is killed while the other is promoted.
+    KillServing,
     /// A server of the release that traffic goes back to is killed.
     KillOld,
     /// An alarm goes off while it is promoted or baked, and puts traffic back. A service without alarms has a plain turn instead.
@@ -69,7 +71,7 @@ const TURNS: [Turn; 10] = [
     Turn::Plain,
     Turn::Alarm,
     Turn::FollowedAtOnce,
-    Turn::Plain,
+    Turn::KillServing,
 ];
 
 /// A service that is released.
@@ -143,7 +145,7 @@ impl<'a> Driver<'a> {
             if turn == Turn::Alarm {
                 self.promote_until_alarm(&next).await?;
             } else {
-                self.promote_with(turn, &next).await?;
+                self.promote_with(turn, &next, &before).await?;
                 if turn == Turn::FollowedAtOnce {
                     before = next;
                     next = self.ship().await?;
@@ -171,23 +173,26 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Promotes a release, disturbed or not.
-    async fn promote_with(&mut self, turn: Turn, release: &str) -> Result<()> {
+    /// Promotes a release in the place of another one, disturbed or not.
+    async fn promote_with(&mut self, turn: Turn, release: &str, before: &str) -> Result<()> {
         match turn {
             Turn::Plain | Turn::FollowedAtOnce | Turn::KillOld | Turn::Alarm => self.promote(release).await,
             Turn::CutOff => self.promote_cut_off(release).await,
-            Turn::KillNew => {
-                let pause = self.trouble_after();
-                let dies = async {
-                    tokio::time::sleep(pause).await;
-                    let killed = self.kill(release, What::KilledNew).await?;
-                    tokio::time::sleep(DOWN).await;
-                    self.fleet.restart(&killed, None).await
-                };
-                let (promoted, back) = tokio::join!(self.promote(release), dies);
-                promoted.and(back)
-            }
+            Turn::KillNew => self.promote_while_one_dies(release, release, What::KilledNew).await,
+            Turn::KillServing => self.promote_while_one_dies(release, before, What::KilledOld).await,
         }
+    }
+
+    async fn promote_while_one_dies(&mut self, release: &str, whose: &str, what: What) -> Result<()> {
+        let pause = self.trouble_after();
+        let dies = async {
+            tokio::time::sleep(pause).await;
+            let killed = self.kill(whose, what).await?;
+            tokio::time::sleep(DOWN).await;
+            self.fleet.restart(&killed, None).await
+        };
+        let (promoted, back) = tokio::join!(self.promote(release), dies);
+        promoted.and(back)
     }
 
     fn trouble_after(&mut self) -> Duration {

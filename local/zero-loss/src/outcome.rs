@@ -81,11 +81,17 @@ impl<'a> Outcome<'a> {
         Some(Self { settings, rounds, clicks, ours: ours?, baselines, lost })
     }
 
-    /// Whether nothing was lost, in a run that says so: rule changes reached all nodes within `settle_seconds`, and each request's
-    /// fate is known.
+    /// Whether nothing was lost and no alarm was in vain, in a run that says so: rule changes reached all nodes within
+    /// `settle_seconds`, and each request's fate is known.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.lost.is_empty() && self.in_time() && self.unended() == 0
+        self.lost.is_empty() && self.proves() && self.count(What::AlarmInVain) == 0
+    }
+
+    /// Whether its machine had time enough for it.
+    #[must_use]
+    pub fn proves(&self) -> bool {
+        self.in_time() && self.unended() == 0
     }
 
     fn unended(&self) -> u64 {
@@ -112,9 +118,7 @@ impl<'a> Outcome<'a> {
 
     fn title(&self) -> String {
         match self.lost.len() {
-            _ if !self.in_time() || self.unended() > 0 => {
-                "A run that proves nothing: the machine was too busy".to_owned()
-            }
+            _ if !self.proves() => "A run that proves nothing: the machine was too busy".to_owned(),
             0 => format!("Not one request lost of {}", grouped(self.ours.tally.requests)),
             lost => format!("{lost} requests lost of {}", grouped(self.ours.tally.requests)),
         }
@@ -179,7 +183,7 @@ impl<'a> Outcome<'a> {
             ("alarms that nobody acted on", count(What::AlarmInVain)),
             ("releases followed by the next one at once", count(What::FollowedAtOnce)),
             ("servers killed, of the release that came", count(What::KilledNew)),
-            ("servers killed, of the one gone back to", count(What::KilledOld)),
+            ("servers killed, of the one that serves or is gone back to", count(What::KilledOld)),
             ("requests to the services that Pointsman released", grouped(tally.requests)),
             ("of them lost", grouped(tally.lost)),
             ("on a server that was killed: counted apart", grouped(tally.on_killed_server)),

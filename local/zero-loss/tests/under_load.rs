@@ -10,7 +10,7 @@ use zero_loss::clicks::Clicks;
 use zero_loss::drive::Pace;
 use zero_loss::journal::What;
 use zero_loss::outcome::Outcome;
-use zero_loss::run::{Settings, round};
+use zero_loss::run::{Round, Settings, round};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_promotes_and_ten_rollbacks_lose_no_request_and_those_of_others_do() {
@@ -25,20 +25,31 @@ async fn ten_promotes_and_ten_rollbacks_lose_no_request_and_those_of_others_do()
         ..Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_zero_loss")))
     };
     let terminal = Terminal::new();
-    // A run on a machine of its own takes a minute.
-    let end = Instant::now() + Duration::from_secs(180);
-    let rounds = [round(&settings, settings.pairs, settings.baseline_releases, end, &terminal).await.unwrap()];
     let clicks = Clicks::default();
+    let mut rounds = [a_round(&settings, &terminal).await];
+    if !Outcome::of(&settings, &rounds, &clicks).unwrap().proves() || short_of(&settings, &rounds[0]).is_some() {
+        eprintln!("The machine had no time for it: once more.");
+        rounds = [a_round(&settings, &terminal).await];
+    }
     let outcome = Outcome::of(&settings, &rounds, &clicks).unwrap();
     outcome.tell(&terminal);
     assert!(outcome.holds(), "see above");
-    for what in [What::Promoted, What::RolledBack] {
-        let count = rounds[0].journal.count_of(what, rounds[0].services);
-        assert!(count >= settings.pairs, "within its time there were {count} of {what:?}: the machine is too busy");
-    }
+    assert_eq!(short_of(&settings, &rounds[0]), None, "within its time there were so many: the machine is too busy");
     assert!(outcome.lost_by_baselines() > 0, "a load that sees no baseline lose anything sees nothing");
     assert_eq!(rounds[0].counted, rounds[0].book.begun, "the load balancer counted other requests than were begun");
-    for what in [What::Weight(20), What::CutOff, What::Alarm, What::FollowedAtOnce, What::KilledNew] {
+    for what in [What::Weight(20), What::CutOff, What::Alarm, What::FollowedAtOnce, What::KilledNew, What::KilledOld] {
         assert!(rounds[0].journal.count_of(what, rounds[0].services) > 0, "no {what:?}");
     }
+}
+
+/// A run on a machine of its own takes a minute.
+async fn a_round(settings: &Settings, terminal: &Terminal) -> Round {
+    let end = Instant::now() + Duration::from_secs(180);
+    round(settings, settings.pairs, settings.baseline_releases, end, terminal).await.unwrap()
+}
+
+/// What there is too little of, and how much there is.
+fn short_of(settings: &Settings, round: &Round) -> Option<(What, usize)> {
+    let counted = [What::Promoted, What::RolledBack].map(|what| (what, round.journal.count_of(what, round.services)));
+    counted.into_iter().find(|(_, count)| *count < settings.pairs)
 }

@@ -137,6 +137,8 @@ pub fn of_call(came: &Came<'_>) -> Option<Value> {
         Outcome::Done(done, _) if done.nothing_to_do && request.started.is_none() => {}
         Outcome::Done(..) => values.push((Metric::Duration, seconds(came))),
         Outcome::Waiting(_) => values.push((Metric::Waits, json!(1))),
+        // Customers do not get what it would have taken from them.
+        Outcome::Refused(Refusal::IsWayBack { .. }) => {}
         Outcome::Refused(_) => values.push((Metric::Refusals, json!(1))),
         Outcome::Failed(_) if came.bug => {}
         Outcome::Failed(_) => values.push((Metric::Failures, json!(1))),

@@ -121,7 +121,7 @@ pub enum Failure {
     #[error("the servers of {release} are not healthy while it had {percent} % of the traffic: {missing}. {what}")]
     Sick { release: ReleaseId, percent: u32, missing: String, what: String, told: bool },
     #[error(
-        "the weights of {release} ({percent} %) were frozen at {since}, when an alarm went off: go on with promote {release} and \"despite_alarms\":true, or go back with teardown {release} and \"action\":\"rollback\""
+        "the weights of {release} ({percent} %) were frozen at {since} (on_alarm is freeze): go on with promote {release} and \"despite_alarms\":true, or go back with teardown {release} and \"action\":\"rollback\""
     )]
     Frozen { release: ReleaseId, percent: u32, since: Time },
     #[error("release {release} did not pass its checks {phase}: {}. {what}", checks(verdicts))]

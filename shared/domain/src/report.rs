@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::id::ServiceName;
-use crate::notice::{Notice, Status};
+use crate::notice::{Notice, SPARED, Status};
 use crate::plan::Done;
 use crate::refusal::{Failure, Refusal, WaitFor};
 use crate::request::{Function, Request};
@@ -84,7 +84,11 @@ impl Outcome {
                 ..blank(Status::Done, done.headline.clone())
             }),
             Self::Refused(refusal) => {
-                let blank = blank(Status::Refused, String::new());
+                let mut blank = blank(Status::Refused, String::new());
+                if matches!(refusal, Refusal::IsWayBack { .. }) {
+                    // Nobody gets what somebody wanted to take from them: no reason to wake anybody.
+                    SPARED.clone_into(&mut blank.event);
+                }
                 Some(to_act_on(blank, &refusal.to_string(), after_refusal(refusal)))
             }
             Self::Failed(failure) if failure.was_told() => None,
@@ -120,8 +124,11 @@ const PUT_RIGHT: &str = "Put right what it names, then call again. A release tha
 
 /// What to do after a refusal, beside what its own sentence says.
 fn after_refusal(refusal: &Refusal) -> &'static str {
-    if matches!(refusal, Refusal::NothingToGoBackTo { .. }) {
+    if matches!(refusal, Refusal::NothingToGoBackTo { .. } | Refusal::Kept { .. }) {
         return "Customers are on it. Ship a release that mends it: its promote takes the bad one out of the rule.";
+    }
+    if matches!(refusal, Refusal::IsWayBack { .. }) {
+        return "Nothing: it stays the way back.";
     }
     PUT_RIGHT
 }

@@ -76,12 +76,22 @@ async fn invoke(clients: &Clients, function: &str, payload: &str) -> Result<Answ
 async fn ask_all(clients: &Clients, check: &HttpCheck, targets: &[(InstanceId, String)]) -> Verdict {
     let answers = together::all(targets.iter().map(|(target, address)| async move {
         let url = format!("{address}{}", check.url);
-        let answer = tokio::time::timeout(TARGET_TIMEOUT, ask(clients, &url)).await;
+        let answer = tokio::time::timeout(TARGET_TIMEOUT, ask_patiently(clients, &url)).await;
         // A connection that does not come up fails long before.
         let late = |_| Err(Silence::Silent(format!("it did not answer within {} s", TARGET_TIMEOUT.as_secs())));
         (target.clone(), answer.unwrap_or_else(late))
     }));
     Verdict::of_targets(check, &answers.await)
+}
+
+/// Once more where no connection came up, or one broke: a release is rejected for good.
+async fn ask_patiently(clients: &Clients, url: &str) -> Answered {
+    let answer = ask(clients, url).await;
+    if answer.is_ok() {
+        return answer;
+    }
+    tokio::time::sleep(PAUSE).await;
+    ask(clients, url).await
 }
 
 async fn ask(clients: &Clients, url: &str) -> Answered {

@@ -117,7 +117,11 @@ impl Trouble {
             Self::Aws(error) | Self::Step { error, .. } if error.kind.is_transient() && !waited_enough => {
                 Outcome::Waiting(WaitFor::Aws { what: self.to_string() })
             }
-            Self::Later(WaitFor::Aws { what }) | Self::Circles(what) if waited_enough => failed(what.clone()),
+            Self::Later(WaitFor::Aws { what }) if waited_enough => failed(format!(
+                "AWS was waited for in vain for {} minutes: {what}. Call again; if it stays so, report it with this call's log",
+                TROUBLE_SECONDS / 60
+            )),
+            Self::Circles(what) if waited_enough => failed(what.clone()),
             Self::Circles(what) => Outcome::Waiting(WaitFor::Aws { what: what.clone() }),
             Self::Later(wait) => Outcome::Waiting(wait.clone()),
             Self::Aws(error) if error.kind == Kind::NotThere => {

@@ -119,6 +119,7 @@ fn the_notice_of_a_rejected_release_that_serves_on() {
       - Ship a new release now; its promote takes the rejected one out of the rule.
 
     Service   mobile-web
+    Release   r2
     Asked by  nobody: Pointsman noticed it
     Status    attention (rejected-serves)
     ");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{Course, promote, register};
+use crate::course::{Course, promote, promote_despite, register};
 
 const REQUEST: &str = "GET /version";
 
@@ -104,8 +104,18 @@ fn freeze_leaves_the_weights_at_a_step_and_rejects_before_there_are_any() {
     let account = world().configured(config).product("r1").pre_product("r2").later(60);
     let course = account.clone().call_once(&promote("r2")).account.later(61).says("smoke", bad()).call(&promote("r2"));
     assert_eq!(course.account.forwards("product"), "r2 10, r1 90");
-    insta::assert_snapshot!(course.failed(), @r#"release r2 did not pass its checks while it had 10 % of the traffic: check smoke: checkout answers 500. The weights stay where they are (on_alarm is freeze): go on with promote r2 when its checks pass, or go back with teardown r2 and "action":"rollback""#);
+    insta::assert_snapshot!(course.failed(), @r#"release r2 did not pass its checks while it had 10 % of the traffic: check smoke: checkout answers 500. The weights stay where they are (on_alarm is freeze): go on with promote r2 and "despite_alarms":true when its checks pass, or go back with teardown r2 and "action":"rollback""#);
+    let decided = course.account.later(30).says("smoke", Verdict::Good).call(&promote_despite("r2"));
+    assert_eq!(decided.done().forwards("product"), "r2 100, r1 0");
     assert!(account.says("smoke", bad()).call(&promote("r2")).account.is_rejected("r2"));
+}
+
+#[test]
+fn less_than_one_percent_by_hand_is_traffic_too() {
+    let account = examined().call_once(&promote("r2")).account.weighs("r2", 1).weighs("r1", 999).later(61);
+    let course = account.says("smoke", bad()).call(&promote("r2"));
+    assert_eq!(course.account.forwards("product"), "r1 100");
+    assert!(course.failed().contains("while it had 1 % of the traffic"), "{}", course.failed());
 }
 
 #[test]

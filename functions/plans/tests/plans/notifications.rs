@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{event, finish, job, promote, provision, register, remove, rollback, sweep};
+use crate::course::{event, finish, freeze, job, promote, provision, register, remove, rollback, sweep};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/notifications.md");
 const REGION: &str = "eu-central-1";
@@ -34,8 +34,12 @@ fn at_the_end(account: Account, request: Request) -> Notice {
     at_the_end_of(account, &request)
 }
 
-/// What people are told at the end of a call.
+/// What people are told at the end of a call; the pipeline is the one that the release's tags name.
 fn at_the_end_of(account: Account, request: &Request) -> Notice {
+    let pipeline = request.release.as_ref().and_then(|release| {
+        let mut tags = account.tags_of(release.as_str()).into_iter();
+        tags.find_map(|tags| tags.get(tags::PIPELINE).cloned())
+    });
     let course = account.call(request);
     let outcome = match course.end {
         Some(End::Done(done)) => Outcome::Done(done, course.not_followed),
@@ -43,7 +47,9 @@ fn at_the_end_of(account: Account, request: &Request) -> Notice {
         Some(End::Fail(failure)) => Outcome::Failed(failure),
         other => panic!("{other:?}"),
     };
-    outcome.notice(request).unwrap()
+    let mut notice = outcome.notice(request).unwrap();
+    notice.pipeline = notice.pipeline.or(pipeline);
+    notice
 }
 
 /// What people are told first on the way.
@@ -84,7 +90,9 @@ fn kinds() -> Vec<(&'static str, Notice)> {
     let watched = json!({"traffic": {"steps": [10, 50]}, "alarms": ["mobile-5xx"]});
     let watched = by_tag(before().configured(watched).alarm("mobile-5xx").pre_product(TWO).later(60), TWO);
     let stepping = by_pipeline(promote(TWO), &watched);
-    let red = watched.call_once(&stepping).account.later(20).goes_off("mobile-5xx").later(5);
+    let at_a_step = watched.call_once(&stepping).account.later(20);
+    let frozen = at_a_step.clone().configured(json!({"on_alarm": "freeze"})).goes_off("mobile-5xx").later(5);
+    let red = at_a_step.goes_off("mobile-5xx").later(5);
     vec![
         ("Its servers are ready", at_the_end(before(), provision(TWO))),
         ("It can be tried: QA's turn", at_the_end(before().provisioned(TWO), register(TWO))),
@@ -95,7 +103,9 @@ fn kinds() -> Vec<(&'static str, Notice)> {
             on_the_way(shipped(), &rejected("approval KeepIt was rejected by alice")),
         ),
         ("An alarm went off during a step", on_the_way(red, &stepping)),
+        ("An alarm went off, and people decide (`on_alarm` is `freeze`)", on_the_way(frozen, &freeze(TWO))),
         ("A check of the service's own said no", on_the_way(checked, &examined)),
+        ("A rollback is done", at_the_end_of(shipped(), &rollback(TWO))),
         (
             "A rollback was refused: customers still get what somebody wanted to take from them",
             at_the_end_of(by_tag(world().product(TWO), TWO), &rollback(TWO)),

@@ -1,5 +1,6 @@
 //! The sweep, row by row.
 
+use domain::id::InstanceId;
 use domain::plan::Step;
 use domain::tags::{self, Role};
 use domain::time::Time;
@@ -64,6 +65,7 @@ fn product_has_fewer_healthy_targets_than_asked_for_told() {
       - Look at its servers; nothing was changed. A rollback is possible while the way back stands.
 
     Service   mobile-web
+    Release   r1
     Asked by  nobody: Pointsman noticed it
     Status    attention (product-unhealthy)
     ");
@@ -84,9 +86,22 @@ fn the_way_back_could_not_serve_now_told() {
       - Look at its servers, or keep the product release with teardown ({"action":"finish"}).
 
     Service   mobile-web
+    Release   r1
     Asked by  nobody: Pointsman noticed it
     Status    attention (way-back-unhealthy)
     "#);
+}
+
+#[test]
+fn an_adopted_way_back_could_not_serve_now_told_with_why() {
+    let mut account = world().adopted(&["i-a", "i-b"]).pre_product("r1").call(&promote("r1")).done().later(60);
+    for group in account.groups.values_mut().filter(|group| group.tags.is_empty()) {
+        let (_, target) = group.targets.pop_first().unwrap();
+        group.targets.insert(InstanceId::new("i-sick"), target);
+    }
+    let words = tells_once_a_day(account);
+    assert!(words.contains("The adopted target group, the way back, has 1 of 2 servers healthy"), "{words}");
+    assert!(words.contains("i-sick: "), "{words}");
 }
 
 #[test]
@@ -103,6 +118,7 @@ fn weights_that_nobody_moves_told() {
       - Call promote r2, or teardown r2 with {"action":"rollback"}.
 
     Service   mobile-web
+    Release   r2
     Asked by  nobody: Pointsman noticed it
     Status    attention (promotion-stuck)
     "#);
@@ -121,6 +137,7 @@ fn a_release_tagged_product_that_no_rule_names_told() {
       - If it is to go, call teardown r1 with {"action":"rollback"}; else point the product rule at it by hand.
 
     Service   mobile-web
+    Release   r1
     Asked by  nobody: Pointsman noticed it
     Status    attention (product-without-rule)
     "#);
@@ -139,6 +156,7 @@ fn no_rule_at_all_names_product_told_and_remembered_in_the_table() {
       - If it is to go, call teardown r1 with {"action":"rollback"}; else call register r1, then promote r1, and the rule is made again.
 
     Service   mobile-web
+    Release   r1
     Asked by  nobody: Pointsman noticed it
     Status    attention (product-without-rule)
     "#);

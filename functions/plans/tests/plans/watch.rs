@@ -145,6 +145,9 @@ fn the_event_of_an_alarm_freezes_too_people_are_told_once_and_no_promotion_goes_
     The weights of r2 are frozen: alarm mobile-5xx: Threshold crossed: 12 > 5.
     They stay where they are (on_alarm is freeze).
 
+    Where to look
+      Product  m.example.com
+
     What to do next
       - To go on: promote r2 and "despite_alarms":true.
       - To go back: teardown r2 and "action":"rollback".
@@ -160,7 +163,7 @@ fn the_event_of_an_alarm_freezes_too_people_are_told_once_and_no_promotion_goes_
     // Green again: it goes no further all the same.
     let account = again.account.alarm("mobile-5xx").later(60);
     let course = account.clone().call(&promote("r2"));
-    insta::assert_snapshot!(course.failed(), @r#"the weights of r2 (10 %) were frozen at 2026-11-21T10:01:20Z, when an alarm went off: go on with promote r2 and "despite_alarms":true, or go back with teardown r2 and "action":"rollback""#);
+    insta::assert_snapshot!(course.failed(), @r#"the weights of r2 (10 %) were frozen at 2026-11-21T10:01:20Z (on_alarm is freeze): go on with promote r2 and "despite_alarms":true, or go back with teardown r2 and "action":"rollback""#);
     assert_eq!(course.account.forwards("product"), "r2 10, r1 90");
     // A job that began before says nothing about what was frozen since.
     let before = job(promote_despite("r2"), &watched());

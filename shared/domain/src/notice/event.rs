@@ -25,10 +25,10 @@ impl Notice {
             (_, "register") => "Pointsman Register",
             (_, "promote") => "Pointsman Promote",
             (_, "finish") => "Pointsman Finish",
-            (_, "rollback") => "Pointsman Rollback",
+            (_, "rollback" | "spared") => "Pointsman Rollback",
             (_, "remove") => "Pointsman Remove",
             (_, "rejected") => "Pointsman Release Rejected",
-            (Status::Attention, _) => "Pointsman Attention",
+            (Status::Attention, _) | (_, "freeze") => "Pointsman Attention",
             (Status::Done | Status::Refused | Status::Failed, _) => "Pointsman Call",
         }
     }

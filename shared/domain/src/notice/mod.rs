@@ -121,7 +121,7 @@ impl Notice {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match (self.status, self.event.as_str()) {
-            (Status::Failed | Status::Attention, _) | (_, ROLLBACK) => Level::Loud,
+            (Status::Failed | Status::Attention, _) | (_, ROLLBACK | FREEZE) => Level::Loud,
             (Status::Done, "provision" | "finish" | "sweep") => Level::Quiet,
             (Status::Done | Status::Refused, _) => Level::Normal,
         }
@@ -155,7 +155,10 @@ impl Notice {
     }
 }
 
+/// The event of a rollback that was refused because its release is what product would go back to.
+pub const SPARED: &str = "spared";
 const ROLLBACK: &str = "rollback";
+const FREEZE: &str = "freeze";
 
 /// The console's address of an execution. A pipeline's name that AWS would not take leads nowhere.
 fn execution_url(region: &str, pipeline: &str, execution: &str) -> Option<String> {

@@ -81,9 +81,19 @@ fn the_schema_knows_each_status_and_level() {
 
 #[test]
 fn the_page_names_each_detail_type() {
-    for event in
-        ["provision", "register", "promote", "finish", "rollback", "remove", "rejected", "unhealthy", "teardown"]
-    {
+    for event in [
+        "provision",
+        "register",
+        "promote",
+        "finish",
+        "rollback",
+        "spared",
+        "freeze",
+        "remove",
+        "rejected",
+        "unhealthy",
+        "teardown",
+    ] {
         for status in ALL {
             let detail_type = Notice { status, event: event.into(), ..least() }.detail_type();
             assert!(PAGE.contains(&format!("| `{detail_type}` |")), "{detail_type}");

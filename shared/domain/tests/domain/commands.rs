@@ -31,15 +31,16 @@ const RUN_OTHERWISE: [(&str, &str, &str); 9] = [
     ("sam build", MAKEFILE, "packages: build $(VENV)/sam/.stamp"),
     (
         "aws configure export-credentials",
-        include_str!("../../../../local/tests/end_to_end/cli.rs"),
+        include_str!("../../../../local/tests/end_to_end/cli/obstacles.rs"),
         "configure export-credentials --format process",
     ),
 ];
 /// What no test runs, and the mark that it carries where it stands as a command. Tests run smaller runs of those that take long.
-const NOT_RUN: [(&str, &str); 13] = [
+const NOT_RUN: [(&str, &str); 14] = [
     ("make deploy", "needs AWS"),
     ("sam deploy", "needs AWS"),
     ("aws sqs start-message-move-task", "needs AWS"),
+    ("rustup target add aarch64-unknown-linux-gnu", "needs the internet"),
     ("make audit", "needs the internet"),
     ("make arm64", "takes "),
     ("make bench", "takes "),
@@ -245,11 +246,11 @@ fn every_make_target_that_is_named_is_there() {
 }
 
 #[test]
-fn every_command_of_aws_and_sam_that_a_sentence_names_is_run_by_a_test_or_known_not_to_be() {
+fn every_command_of_other_tools_that_a_sentence_names_is_run_by_a_test_or_known_not_to_be() {
     let mut unknown = Vec::new();
     let mut count = 0;
     for (page, text) in pages() {
-        for span in ["aws", "sam"].into_iter().flat_map(|program| spans(&text, program)) {
+        for span in ["aws", "sam", "rustup"].into_iter().flat_map(|program| spans(&text, program)) {
             count += 1;
             // Up to its options and whatever stands for a value.
             let plain = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');

@@ -88,6 +88,8 @@ fn each_end_counts_as_what_it_is() {
     let unanswered = Outcome::Waiting(WaitFor::Aws { what: "no answer".to_owned() });
     let job = Request { started: Some(NOW + -90), ..request(Verb::Promote) };
     let alarm = failed();
+    let spared = Outcome::Refused(Refusal::IsWayBack { release: ReleaseId::new("r1").unwrap(), product: None });
+    let freeze = request(Verb::Freeze { reason: "alarm mobile-5xx: 12 > 5".to_owned() });
     let (back, both) = ([Switched::Back], [Switched::Forth, Switched::Back]);
     for (why, request, outcome, switched, bug, want) in [
         ("done", request(Verb::Finish), &done, &[][..], false, "Duration 1.25"),
@@ -113,6 +115,8 @@ fn each_end_counts_as_what_it_is() {
             "Promotes 1, Rollbacks 1, Duration 1.25",
         ),
         ("refused", rollback(), &refused(), &[], false, "Refusals 1"),
+        ("refused, and nobody has what it would take away", rollback(), &spared, &[], false, "nothing"),
+        ("a freeze that is refused", freeze, &refused(), &[], false, "Refusals 1"),
         ("failed", request(Verb::Provision), &failed(), &[], false, "Failures 1"),
         ("a fault of ours is no failure of AWS", request(Verb::Provision), &failed(), &[], true, "Bugs 1"),
         ("a fault of ours that may pass", request(Verb::Provision), &unanswered, &[], true, "Waits 1, Bugs 1"),

@@ -47,7 +47,10 @@ fn refusals() -> Vec<(Refusal, &'static str)> {
         Refusal::Kept { release: release() },
         Refusal::NotProduct { release: release(), product: None, reason: None },
     ];
-    all.into_iter().map(|refusal| (refusal.clone(), words(&refusal))).collect()
+    let mut rows: Vec<_> = all.into_iter().map(|refusal| (refusal.clone(), words(&refusal))).collect();
+    let without_rule = Refusal::NotProduct { release: release(), product: Some("r2".to_owned()), reason: None };
+    rows.push((without_rule, "is tagged product, and no product rule names it"));
+    rows
 }
 
 /// A new refusal does not compile until it has words here, and then it is on the page or the test fails.
@@ -96,6 +99,38 @@ const OF_A_LOOK: [(&str, &str); 4] = [
 /// say what no look finds.
 const PLACES: usize = 7;
 
+const SWEEP: &str = include_str!("../../../../functions/plans/src/sweep.rs");
+const TRAFFIC: &str = include_str!("../../../../functions/plans/src/traffic.rs");
+
+/// What is told once a day: the word for it, how its headline goes, and the file that makes it.
+const DAILY: [(&str, &str, &str); 13] = [
+    ("product-unhealthy", "product has <n> of <m> servers healthy", SWEEP),
+    ("way-back-unhealthy", "the way back, has <n> of <m> servers healthy", SWEEP),
+    ("way-back-goes", "the way back, goes", SWEEP),
+    ("promotion-stuck", "has had some of the traffic for <n> minutes, and nobody moves it", SWEEP),
+    ("product-without-rule", "is tagged product, and no product rule names it", SWEEP),
+    ("taken-away", "somebody took the traffic of <id> away by hand", SWEEP),
+    ("alarms-missing", "alarms that the config names do not exist", SWEEP),
+    ("odd-weights", "which is none of its steps", TRAFFIC),
+    ("despite-alarms", "is being promoted though <what>", TRAFFIC),
+    (
+        "strange-rule",
+        "the product rule is not as Pointsman makes it",
+        include_str!("../../../../functions/plans/src/told.rs"),
+    ),
+    (
+        "group-left",
+        "is still behind a load balancer, so it is left standing",
+        include_str!("../../../../functions/plans/src/go.rs"),
+    ),
+    ("rejected-serves", "was rejected and serves on", include_str!("../../../../functions/plans/src/mend.rs")),
+    (
+        "unconfigured",
+        "the service <name> is no longer configured, and something of it stands",
+        include_str!("../../../runtime/src/bus/sweep.rs"),
+    ),
+];
+
 /// What AWS answers to a look or a step, as people read it.
 fn aws(action: &'static str, code: &str, message: &str) -> String {
     let kind = Kind::of(code, false);
@@ -136,6 +171,8 @@ fn account_failures() -> Vec<(String, &'static str)> {
         (aws("ec2:RunInstances", "InvalidGroup.NotFound", "No sg-1."), "Look whether it still exists"),
         (aws("ec2:RunInstances", "RequestLimitExceeded", "Slow."), "AWS takes no more such calls for the moment"),
         (unanswered.to_string(), "was not answered"),
+        (include_str!("../../../runtime/src/errors.rs").to_owned(), "AWS was waited for in vain for"),
+        (include_str!("../../../runtime/src/call.rs").to_owned(), "did not come to an end in"),
         (include_str!("../../../runtime/src/errors.rs").to_owned(), "a fault of Pointsman's own"),
     ]
 }
@@ -207,10 +244,31 @@ fn each_failure_is_a_row() {
 }
 
 #[test]
+fn what_is_told_once_a_day_is_a_row_and_its_word_is_on_the_page_of_notices() {
+    const NOTICES: &str = include_str!("../../../../docs/notifications.md");
+    let rows = rows("Told once a day");
+    for (kind, words, made) in DAILY {
+        assert!(made.contains(&format!("\"{kind}\"")) && has(made, words), "{kind}: {words}");
+        assert!(rows.iter().any(|row| row.contains(words)), "docs/operations.md has no row for: {words}");
+        assert!(NOTICES.contains(&format!("| `{kind}` | ")), "docs/notifications.md has no row for {kind}");
+    }
+    assert_eq!(rows.len(), DAILY.len(), "one row for each");
+    // One of them is a notice of its own.
+    let made = in_sources(&[" kind: \"", " kind: WAY_BACK_GOES"]);
+    assert_eq!(made + 1, DAILY.len(), "give the new one a row in docs/operations.md, and put it above");
+}
+
+#[test]
 fn no_sentence_about_the_account_is_made_that_has_no_row() {
+    let places = in_sources(&["End::Refuse(Refusal::Account", "Trouble::account("]);
+    assert_eq!(places, PLACES, "give the new sentence a row in docs/operations.md, and put it above");
+}
+
+/// How often these stand in the plans and the runtime.
+fn in_sources(texts: &[&str]) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut folders = vec![root.join("functions/plans/src"), root.join("shared/runtime/src")];
-    let mut places = 0;
+    let mut times = 0;
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
@@ -218,13 +276,10 @@ fn no_sentence_about_the_account_is_made_that_has_no_row() {
                 continue;
             }
             let text = std::fs::read_to_string(path).unwrap();
-            places += ["End::Refuse(Refusal::Account", "Trouble::account("]
-                .map(|made| text.matches(made).count())
-                .iter()
-                .sum::<usize>();
+            times += texts.iter().map(|searched| text.matches(searched).count()).sum::<usize>();
         }
     }
-    assert_eq!(places, PLACES, "give the new sentence a row in docs/operations.md, and put it above");
+    times
 }
 
 #[test]

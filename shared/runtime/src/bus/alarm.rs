@@ -137,6 +137,9 @@ async fn suspect(runner: &Runner, service: &Service, request: &Request, since: T
     if standing.product_rule().is_none() {
         return Ok(nobody("there is no product rule"));
     }
+    if standing.went_on_despite(release, since) {
+        return Ok(nobody(format!("people went on with {release} though it went off at {since}")));
+    }
     Ok(match standing.begun(release) {
         Some(begun) if since >= begun => Suspect::Release(release.clone()),
         Some(begun) => Suspect::Nobody {
