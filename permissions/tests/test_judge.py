@@ -235,8 +235,12 @@ class Calls(unittest.TestCase):
 
 
 class Pipelines(unittest.TestCase):
-    def test_the_examples_pipeline_may_call_the_four_and_do_nothing_else_of_lambdas(self):
-        template = Template(permissions.ROOT / "examples" / "mobile-web" / "pipeline.yaml")
+    def test_the_examples_pipelines_may_call_the_four_and_do_nothing_else_of_lambdas(self):
+        for example in ("mobile-web", "docker-stages"):
+            with self.subTest(example):
+                self.calls_the_four(Template(permissions.ROOT / "examples" / example / "pipeline.yaml"))
+
+    def calls_the_four(self, template):
         found = []
         for policy in template.resources["PipelineRole"]["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:

@@ -41,6 +41,23 @@ fn what_an_upgrade_must_not_replace_keeps_its_name() {
 }
 
 #[test]
+fn what_is_stored_is_encrypted_and_goes_by_itself() {
+    let document = document();
+    for (id, property, wanted) in [
+        ("DeadLetters", "SqsManagedSseEnabled", json!(true)),
+        ("LeaseTable", "SSESpecification", json!({"SSEEnabled": true})),
+        ("LeaseTable", "TimeToLiveSpecification", json!({"AttributeName": "expires_at", "Enabled": true})),
+        ("LeaseTable", "PointInTimeRecoverySpecification", json!({"PointInTimeRecoveryEnabled": false})),
+    ] {
+        assert_eq!(document.property(id, property).unwrap(), Some(wanted), "{id}.{property}");
+    }
+    for id in ["ProvisionLogs", "RegisterLogs", "PromoteLogs", "TeardownLogs"] {
+        let days = document.property(id, "RetentionInDays").unwrap().unwrap().to_string();
+        assert!(days.trim_matches('"').parse::<u32>().is_ok_and(|days| days > 0), "{id}: {days}");
+    }
+}
+
+#[test]
 fn every_parameter_is_explained_has_a_default_and_a_place_among_the_questions() {
     let document = document();
     let interface = metadata(&document, "AWS::CloudFormation::Interface");
