@@ -9,6 +9,7 @@ mod policies;
 mod script;
 mod workspace;
 
+use gateway::{Request, Rule, What};
 use local::standing::Tagged;
 use local::web::Web;
 use local::{Options, Stack, service};
@@ -68,19 +69,28 @@ async fn stands(stack: &Stack, release: &str, version: &str, gone: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_workflow_of_github_ships_and_goes_back_when_customers_get_errors() {
+async fn a_workflow_of_github_ships_and_goes_back_when_customers_get_errors_also_by_a_job_that_is_run_again() {
     let (stack, _folder) = stack().await;
     let one = checkout(&stack, None).await;
     assert!(github::run(&one, "1", Qa::Approves).await, "{}", one.log());
     stands(&stack, "github-1-1", &one.commit, "-").await;
 
+    // The job that rolls back cannot, and is run again.
     let two = checkout(&stack, Some(Fault::FailsCustomers)).await;
-    assert!(!github::run(&two, "2", Qa::Approves).await, "{}", two.log());
+    let of_teardown = |request: &Request| request.path.contains("/functions/pointsman-teardown/");
+    let denied = Rule::new(What::AccessDenied).caller(workspace::KEY).service("lambda").when(of_teardown);
+    let denied = stack.gateway().faults().add(denied);
+    let mut run = github::Run::new(&two, "2");
+    assert!(!run.succeeds(Qa::Approves).await, "{}", two.log());
     two.said(&[
         "done: release github-2-1 is product",
         "does not answer with",
-        "done: release github-2-1 is rejected and gone; product is github-1-1",
+        "pointsman-teardown could not be called",
     ]);
+    assert_eq!(served(&stack, SERVICE).await, ["github-2-1"]);
+    stack.gateway().faults().remove(denied);
+    assert!(run.again("rollback").await, "{}", two.log());
+    two.said(&["done: release github-2-1 is rejected and gone; product is github-1-1"]);
     stands(&stack, "github-1-1", &one.commit, "github-2-1").await;
 
     let three = checkout(&stack, None).await;
@@ -149,5 +159,10 @@ async fn a_build_of_jenkins_ships_the_next_one_and_leaves_the_way_back_with_no_m
     let three = checkout(&stack, None).await;
     assert!(!jenkins::run(&three, "3", Qa::Rejects).await, "{}", three.log());
     stands(&stack, "jenkins-2", &two.commit, "jenkins-3").await;
+
+    // Restarted from a late stage, a build has a name of its own, and a file of the one before.
+    assert!(!jenkins::restart(&two, "4", "Promote").await, "{}", two.log());
+    two.said(&["refused: QA did not see release jenkins-4", "nothing of release jenkins-4 is there"]);
+    stands(&stack, "jenkins-2", &two.commit, "jenkins-4").await;
     policies::allow(&stack, mark, workspace::KEY);
 }
