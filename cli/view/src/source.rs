@@ -53,9 +53,14 @@ impl Given {
     /// What a JSON file says: one service's config, or several as variables.
     ///
     /// # Errors
-    /// Where it is one config, and nobody says whose.
+    /// Where nobody says whose config it is, and it is one, or no JSON.
     pub fn of_file(service: Option<&ServiceName>, text: &str) -> Result<Self, String> {
-        let several = serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
+        let several = match serde_json::from_str::<Map<String, Value>>(text) {
+            Ok(several) => several,
+            Err(error) if service.is_none() => return Err(format!("What --config names is no JSON object: {error}.")),
+            // That is one of the service's faults.
+            Err(_) => Map::new(),
+        };
         let variables = if several.keys().any(|key| key.starts_with(SERVICE)) {
             let text = |value| match value {
                 Value::String(text) => text,

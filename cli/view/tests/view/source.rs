@@ -107,6 +107,11 @@ fn several_services_may_stand_in_one_file_as_their_variables() {
     let found = findings(&given);
     assert_eq!(found.keys().collect::<Vec<_>>(), ["shop-dev", "shop-prod", "shop-stg"]);
     assert!(found.values().all(Vec::is_empty), "{found:?}");
+    let wrong = Given::of_file(None, r#"{"SERVICE_WEB": {"port": 80,}}"#).unwrap_err();
+    assert!(wrong.contains("no JSON object: trailing comma at line 1"), "{wrong}");
+    let web = ServiceName::new("web").unwrap();
+    let wrong = Given::of_file(Some(&web), r#"{"port": 80,}"#).unwrap();
+    assert!(findings(&wrong)["web"][0].contains("trailing comma"), "{:?}", findings(&wrong));
 }
 
 #[test]
