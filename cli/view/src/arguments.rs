@@ -76,7 +76,7 @@ pub enum Command {
         #[arg(long, short)]
         watch: bool,
         /// With --watch, how often
-        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span::parser(), allow_hyphen_values = true)]
+        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span::parser(), allow_hyphen_values = true, requires = "watch")]
         every: i64,
         #[command(flatten)]
         from: From,

@@ -25,6 +25,7 @@ fn wrong_lines_are_told() {
         (&["pointsman", "hold", "x", "--reason", "y", "--for", "soon"], "no length of time"),
         (&["pointsman", "plan", "explode", "x"], "explode"),
         (&["pointsman", "status", "--template", "a", "--env"], "cannot be used with"),
+        (&["pointsman", "status", "--every", "10s"], "--watch"),
         (&["pointsman", "promot", "x"], "promote"),
     ] {
         let error = Arguments::try_parse_from(line).unwrap_err();
