@@ -7,13 +7,22 @@ pub const CODES: [(u8, &str); 10] = [
     (0, "What was asked for stands, or was shown."),
     (1, "It failed: AWS, the account, or a fault of ours."),
     (2, "The command line is not right."),
-    (3, "Refused: the service, its config or the release has to be put right first. Nothing was changed by this call."),
+    (
+        3,
+        "Refused: the service, its config or the release has to be put right first. The call that was refused changed nothing; what calls before it did, `status` shows.",
+    ),
     (
         4,
         "Nobody agreed: the question was answered with no, or there was no terminal for the plan and the question, and no `--yes`.",
     ),
-    (5, "AWS could not be asked: no credentials, an expired session, another region, or no way there."),
-    (6, "It is not done yet: somebody holds the service, or `--timeout` is over. Call again later."),
+    (
+        5,
+        "AWS could not be asked: no credentials, an expired session, another region (the functions are not there, or may not be looked at), or no way there.",
+    ),
+    (
+        6,
+        "It is not done yet, or (`plan`) would not be at once: somebody holds the service, another release is being promoted, addresses are awaited, or `--timeout` is over. Call again later.",
+    ),
     (130, "Ctrl-C."),
     (141, "Whoever read the output went away. What was called by then is done all the same."),
     (143, "It was told to end, by SIGTERM: as with Ctrl-C."),
@@ -84,6 +93,9 @@ const UNKNOWN: &[&str] = &[
     "MissingAuthenticationTokenException",
 ];
 
+/// The first call of each command, for the services' configs.
+const LOOK_AT_FUNCTIONS: &str = "lambda:GetFunctionConfiguration";
+
 /// What AWS's error means to a person with a terminal.
 #[must_use]
 pub fn of_aws(error: &AwsError, session: &Session) -> Fault {
@@ -101,14 +113,23 @@ pub fn of_aws(error: &AwsError, session: &Session) -> Fault {
         let code = code.as_deref().unwrap_or_default();
         return Fault::new(NO_AWS, format!("AWS does not take these credentials ({code}: {message}). {login}."));
     }
+    let denied = || {
+        format!(
+            "You may not do {action}{on}: {message}. Ask for {action} on {}: docs/cli.md has the policies of people who look and who act, `pointsman plan … --policy` prints what a plan needs.",
+            if resource.is_empty() { "*" } else { resource }
+        )
+    };
     match kind {
-        Kind::Denied => Fault::new(
-            FAILED,
+        // Policies name the region: in another one nobody may look whether a function is there.
+        Kind::Denied if *action == LOOK_AT_FUNCTIONS => Fault::new(
+            NO_AWS,
             format!(
-                "You may not do {action}{on}: {message}. Ask for {action} on {}: docs/cli.md has the policies of people who look and who act, `pointsman plan … --policy` prints what a plan needs.",
-                if resource.is_empty() { "*" } else { resource }
+                "{} This looks at {}: if Pointsman is deployed elsewhere, name the region with --region.",
+                denied(),
+                session.region
             ),
         ),
+        Kind::Denied => Fault::new(FAILED, denied()),
         Kind::NotThere if action.starts_with("lambda:") => Fault::new(
             NO_AWS,
             format!(
@@ -152,6 +173,11 @@ mod tests {
                 aws("ec2:X", "", Some("UnauthorizedOperation"), Kind::Denied),
                 FAILED,
                 "ec2:X: so it is. Ask for ec2:X on *: docs/cli.md",
+            ),
+            (
+                aws(LOOK_AT_FUNCTIONS, "pointsman-x", Some("AccessDeniedException"), Kind::Denied),
+                NO_AWS,
+                "This looks at eu-west-1: if Pointsman is deployed elsewhere, name the region with --region.",
             ),
             (aws("ec2:X", "", Some("Throttling"), Kind::Throttled), FAILED, "call again"),
         ] {
