@@ -8,7 +8,7 @@ use local::standing::Tagged;
 use local::web::Web;
 use local::{Options, Stack, account};
 use pipeline::{ExecutionStatus, OpenApproval};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::stage::{look, says};
@@ -75,6 +75,22 @@ async fn approve(stack: &Stack, execution: &str, action: &str) {
     stack.answer(PIPELINE, execution, action, Approval::Approved, "tried").await.unwrap();
 }
 
+/// Each stage's promotion was asked for what its register had QA see.
+async fn promoted_as_registered(stack: &Stack, execution: &str) {
+    let input = json!({"pipelineName": PIPELINE, "filter": {"pipelineExecutionId": execution}});
+    let target = "CodePipeline_20150709.ListActionExecutions";
+    let answer = stack.aws("LOOK").json("codepipeline", target, input).await.unwrap();
+    let runs = answer["actionExecutionDetails"].as_array().unwrap();
+    for stage in ["Dev", "Stg", "Prod"] {
+        let run =
+            |action: &str| runs.iter().find(|run| run["stageName"] == stage && run["actionName"] == action).unwrap();
+        let asked = run("Promote")["input"]["resolvedConfiguration"]["UserParameters"].as_str().unwrap();
+        let asked: Value = serde_json::from_str(asked).unwrap();
+        assert!(asked["fingerprint"].is_string(), "{stage}: {asked}");
+        assert_eq!(asked["fingerprint"], run("Register")["output"]["outputVariables"]["Fingerprint"], "{stage}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_approved_in_stg_is_the_same_image_in_prod() {
     let (stack, _folder) = stack().await;
@@ -97,6 +113,7 @@ async fn what_was_approved_in_stg_is_the_same_image_in_prod() {
     assert_eq!(stack.over(PIPELINE, &one).await.unwrap(), ExecutionStatus::Succeeded);
     let of_one = ("1".to_owned(), image);
     assert_eq!(product(&stack).await, vec![of_one.clone(); 3]);
+    promoted_as_registered(&stack, &one).await;
 
     // A release that prod does not want goes from prod alone: dev and stg have finished it.
     let two = ship("2").await;

@@ -4,11 +4,16 @@
 use std::collections::BTreeSet;
 
 use gateway::Method;
+use local::revision::Changes;
+use local::stack::Approval;
 use local::standing::{Instance, Tagged};
 use local::{Stack, xml};
+use pipeline::ExecutionStatus;
 use serde_json::json;
 
-use crate::stage::{Person, Service, calls_since, log_lines, look, says, stack, unchanged_since};
+use crate::stage::{
+    Person, SERVICE, Service, ask, calls_since, done, log_lines, look, product, says, served, stack, unchanged_since,
+};
 
 async fn terminate(stack: &Stack, instance: &Instance) {
     Person(stack).ec2("TerminateInstances", &[("InstanceId.1", &instance.id)]).await;
@@ -76,6 +81,24 @@ async fn servers_that_died_are_named_replaced_before_they_serve_and_counted_befo
     died.is_told(&["r2 was rejected", "Only 1 of the 2 servers of r1 are healthy"]).await;
     assert_eq!(died.weights("product").await, [("r1".to_owned(), 100)]);
     assert!(look(&stack).await.is_gone("r2"), "the stopped ones too: {}", look(&stack).await.left_of("r2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_registers_again_while_a_pipeline_waits_is_not_what_is_approved_there() {
+    let stack = stack().await;
+    product(&stack, SERVICE, "r1").await;
+    let id = stack.ship(SERVICE, "2", &Changes::default()).await.unwrap();
+    stack.approval(SERVICE, &id, "ShipIt").await.unwrap();
+    terminate(&stack, look(&stack).await.instances_of(&id)[0]).await;
+    for function in ["provision", "register"] {
+        done(&stack, function, &ask(SERVICE, &id)).await;
+    }
+    // QA looked before that.
+    stack.answer(SERVICE, &id, "ShipIt", Approval::Approved, "it is good").await.unwrap();
+    assert_eq!(stack.over(SERVICE, &id).await.unwrap(), ExecutionStatus::Failed);
+    let words = ["what QA saw of release", &id, "its fingerprint was"];
+    says(&stack.failures(SERVICE, &id).unwrap().join(" "), &words);
+    assert_eq!(served(&stack, SERVICE).await, ["r1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
