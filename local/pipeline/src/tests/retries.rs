@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Deploys, World, told};
-use crate::ExecutionStatus;
+use super::harness::{Deploys, TEMPLATE, World, told};
+use crate::{ExecutionStatus, Settings};
 
 fn retry(id: &str, stage: &str, mode: &str) -> Value {
     json!({ "pipelineName": "mobile-web", "stageName": stage, "pipelineExecutionId": id, "retryMode": mode })
@@ -46,6 +46,30 @@ async fn a_retry_of_all_actions_begins_the_stage_anew() {
     world.ask("RetryStageExecution", retry(&id, "Release", "ALL_ACTIONS")).unwrap();
     let call = world.called("provision").await;
     assert!(call.parameters().contains(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_is_tried_again_gets_what_the_newest_run_of_another_gave() {
+    let plain = r##"FunctionName: promote, UserParameters: '{"release":"#{Provision.Release}"}'"##;
+    let seen = r##"FunctionName: promote, UserParameters: '{"seen":"#{Register.Url}"}'"##;
+    assert!(TEMPLATE.contains(plain));
+    let mut world = World::with(&TEMPLATE.replace(plain, seen), Settings::default());
+    let id = world.upload("v1");
+    world.until_ship_it(&id).await;
+    world.answers(&id, "ShipIt", "Approved").await;
+    world.fails("promote", "no").await;
+    assert_eq!(world.over(&id).await, ExecutionStatus::Failed);
+
+    world.ask("RetryStageExecution", retry(&id, "Release", "FAILED_ACTIONS")).unwrap();
+    let call = world.fails("promote", "no again").await;
+    assert_eq!(call.parameters(), r#"{"seen":"http://pre"}"#);
+    assert_eq!(world.over(&id).await, ExecutionStatus::Failed);
+
+    world.ask("RetryStageExecution", retry(&id, "Release", "ALL_ACTIONS")).unwrap();
+    world.works("provision", json!({ "Release": "r-1" })).await;
+    world.works("register", json!({ "Url": "http://another" })).await;
+    world.answers(&id, "ShipIt", "Approved").await;
+    assert_eq!(world.called("promote").await.parameters(), r#"{"seen":"http://another"}"#);
 }
 
 #[tokio::test(start_paused = true)]
