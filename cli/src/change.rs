@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use domain::aws::{AwsError, Kind};
 use domain::event::person;
 use domain::request::{Request, Verb};
-use plans::Standing;
-use runtime::desk::{Hindrance, THREW, now};
+use runtime::desk::{Hindrance, THREW};
 use serde_json::{Value, json};
 use view::arguments::{From, How, Of, Shared};
 use view::exit::{self, Fault};
 use view::here::here;
 use view::paint::{BAD, DIM, GOOD, WARN, paint};
-use view::release::{brief, is_left};
+use view::release::brief;
 use view::{course, span};
 
 use crate::interrupt::Interrupt;
@@ -96,18 +95,11 @@ pub async fn run(
     terminal: &Terminal,
 ) -> Result<u8, Fault> {
     let session = Session::open(shared, &From::default(), Some(&of.service)).await?;
-    let mut prepared = plan::prepare(&session, of, change.verb(), |request| {
+    let prepared = plan::prepare(&session, of, change.verb(), |request| {
         request.despite_alarms = asked.despite_alarms;
         request.fingerprint.clone_from(&asked.fingerprint);
     })
     .await?;
-    if let (Change::Rollback, Some(release)) = (change, &prepared.request.release)
-        && let Ok(standing) = Standing::read(&prepared.service, &prepared.world, now())
-    {
-        is_left(release, &standing)?;
-        // Somebody may promote another one while this asks.
-        prepared.request.spare_way_back = standing.product_release().is_some();
-    }
     plan::show(&prepared, terminal)?;
     let Prepared { mut request, course, held, .. } = prepared;
     if !plan::goes_on(&course) {
@@ -139,7 +131,7 @@ struct Call<'a> {
     change: Change,
     how: &'a How,
     terminal: &'a Terminal,
-    /// Whether the function may have done something of it.
+    /// Whether a call that did not end it may have done something of it.
     begun: Cell<bool>,
 }
 
@@ -162,7 +154,7 @@ impl Call<'_> {
             let called = interrupt.or(session.desk.call(&function, &payload)).await.ok_or_else(interrupted)?;
             let answer = match called {
                 Ok(answer) => {
-                    begun.set(true);
+                    begun.set(begun.get() || status(&answer) == WAITING);
                     tries = 0;
                     answer
                 }
@@ -173,13 +165,12 @@ impl Call<'_> {
                         WARN,
                         format!("{function} gave no answer ({}); it is called again", error.message),
                     ));
-                    json!({"status": "waiting", "reason": said})
+                    json!({"status": WAITING, "reason": said})
                 }
                 Err(why) => return Err(self.not_answered(why, &function, tries)),
             };
-            let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
-            if word("status") != "waiting" {
-                return told(&answer, request, began.elapsed(), terminal);
+            if status(&answer) != WAITING {
+                return self.told(&answer, began.elapsed());
             }
             if answer.get("percent").is_some()
                 && let Some(payload) = payload.as_object_mut()
@@ -187,8 +178,9 @@ impl Call<'_> {
                 // It was said of what was red before. What freezes the release from now on, people decide anew.
                 payload.remove(DESPITE_ALARMS);
             }
-            if word("reason") != said && !word("reason").is_empty() {
-                word("reason").clone_into(&mut said);
+            let reason = word(&answer, "reason");
+            if reason != said && !reason.is_empty() {
+                reason.clone_into(&mut said);
                 self.progress(&answer, &said, began.elapsed())?;
             }
             if began.elapsed() + PAUSE > patience {
@@ -213,6 +205,36 @@ impl Call<'_> {
         let time = span::words(seconds);
         self.terminal.tell(&format!("  {} {}", paint(DIM, format!("{time:>10}")), brief(said)));
         Ok(())
+    }
+
+    /// Says how it ended.
+    fn told(&self, answer: &Value, took: Duration) -> Result<u8, Fault> {
+        let code = match status(answer) {
+            "done" => exit::DONE,
+            "refused" => exit::REFUSED,
+            _ => exit::FAILED,
+        };
+        if self.terminal.json {
+            self.terminal.json(answer)?;
+            return Ok(code);
+        }
+        let service = self.request.service.as_str();
+        let style = if code == exit::DONE { GOOD } else { BAD };
+        let took = span::words(i64::try_from(took.as_secs()).unwrap_or_default());
+        let how = paint(style, format!("{}:", status(answer)));
+        let mut text = format!("{how} {}\n", here(word(answer, "reason"), service));
+        let lines =
+            |key: &str| answer.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let next = lines("next").map(|line| here(line, service));
+        let untold = answer.get("untold").and_then(Value::as_str).map(str::to_owned);
+        let stays = (code == exit::REFUSED && self.begun.get())
+            .then(|| format!("What the calls before it did stays: `pointsman status {service}` shows it."));
+        for line in lines("details").map(str::to_owned).chain(next).chain(untold).chain(stays) {
+            text.push_str(&format!("  {line}\n"));
+        }
+        text.push_str(&format!("  {}\n", paint(DIM, format!("It took {took}."))));
+        self.terminal.say(&brief(&text))?;
+        Ok(code)
     }
 
     /// Why the function is called no more, and what that leaves.
@@ -242,6 +264,17 @@ impl Call<'_> {
     }
 }
 
+/// What the function says of a call that did not end it.
+const WAITING: &str = "waiting";
+
+fn word<'a>(answer: &'a Value, key: &str) -> &'a str {
+    answer.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn status(answer: &Value) -> &str {
+    word(answer, "status")
+}
+
 /// How often in a row a call is made again after this.
 fn most_tries(error: &AwsError) -> u32 {
     if error.is(&[THREW]) {
@@ -251,33 +284,6 @@ fn most_tries(error: &AwsError) -> u32 {
     } else {
         0
     }
-}
-
-/// Says how it ended.
-fn told(answer: &Value, request: &Request, took: Duration, terminal: &Terminal) -> Result<u8, Fault> {
-    let word = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
-    let code = match word("status") {
-        "done" => exit::DONE,
-        "refused" => exit::REFUSED,
-        _ => exit::FAILED,
-    };
-    if terminal.json {
-        terminal.json(answer)?;
-        return Ok(code);
-    }
-    let service = request.service.as_str();
-    let style = if code == exit::DONE { GOOD } else { BAD };
-    let took = span::words(i64::try_from(took.as_secs()).unwrap_or_default());
-    let mut text = format!("{} {}\n", paint(style, format!("{}:", word("status"))), here(word("reason"), service));
-    let lines = |key: &str| answer.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let next = lines("next").map(|line| here(line, service));
-    let untold = answer.get("untold").and_then(Value::as_str);
-    for line in lines("details").map(str::to_owned).chain(next).chain(untold.map(str::to_owned)) {
-        text.push_str(&format!("  {line}\n"));
-    }
-    text.push_str(&format!("  {}\n", paint(DIM, format!("It took {took}."))));
-    terminal.say(&brief(&text))?;
-    Ok(code)
 }
 
 /// A direct call, as anybody makes it.

@@ -8,7 +8,6 @@ use domain::request::{Request, RollbackScope, Verb};
 use domain::world::{Scope, World};
 use plans::Standing;
 use runtime::desk::now;
-use serde_json::json;
 use view::arguments::{From, Of, PlanVerb, Shared};
 use view::exit::{self, Fault};
 use view::foresee::{Course, Ending, Part, foresee};
@@ -45,13 +44,20 @@ pub async fn prepare(
         return Err(Fault::refused(format!("{refusal}.")));
     }
     let named = which(session, &service, of, &verb).await?;
-    let mut request = Request::new(service.name.clone(), Some(named), verb);
+    let mut request = Request::new(service.name.clone(), Some(named.clone()), verb);
     ask(&mut request);
     let mut scope = plans::scope(&request.verb, &service);
     scope.launch |= request.verb == Verb::Provision;
     let (seen, (held, not_seen)) =
         tokio::join!(session.desk.look(&service, &request, scope), session.held(&service.name));
     let seen = seen.map_err(|why| session.fault(why))?;
+    if matches!(request.verb, Verb::Rollback { .. })
+        && let Ok(standing) = Standing::read(&service, &seen.world, now())
+    {
+        release::is_left(&named, &standing)?;
+        // Somebody may promote another one before it is called.
+        request.spare_way_back = standing.product_release().is_some();
+    }
     let mut unseen = seen.unseen;
     unseen.extend(not_seen);
     unseen.extend(session.unseen.clone());
@@ -124,7 +130,7 @@ pub fn show(prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
 }
 
 async fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal) -> Result<(), Fault> {
-    let Prepared { request, service, course, .. } = prepared;
+    let Prepared { request, service, course, held, .. } = prepared;
     let function = session.function_of(&request.verb);
     let (settings, mut unseen) = (session.desk.settings(), prepared.unseen.clone());
     let lease_table = source::lease_table(settings);
@@ -155,9 +161,13 @@ async fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal
         role,
     };
     let carries_out = policy::policy(service, course, &beside);
-    let calls = policy::to_call(service, &function);
     if terminal.json {
-        return terminal.json(&json!({"policy": carries_out, "to_call": calls}));
+        let mut line = course::json(request, course, &prepared.world, held.as_ref(), &unseen);
+        if let Some(line) = line.as_object_mut() {
+            line.insert("policy".to_owned(), carries_out);
+            line.insert("to_call".to_owned(), policy::to_call(service, &function));
+        }
+        return terminal.json(&line);
     }
     terminal.tell(&format!("What carries out {}:", course::headline(request)));
     terminal.say(&format!("{carries_out:#}\n"))?;
@@ -166,6 +176,9 @@ async fn show_policy(session: &Session, prepared: &Prepared, terminal: &Terminal
         "Whoever has {function} do it needs lambda:InvokeFunction on it, and what a person needs to look: {who}."
     ));
     unseen.iter().for_each(|unseen| terminal.tell(unseen));
+    if let Some(hold) = held {
+        terminal.tell(&course::held(request, hold));
+    }
     if code(course) != exit::DONE {
         terminal.tell(&course::ending(course, request).1);
     }

@@ -22,8 +22,8 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::alarms;
 use crate::stage::{
-    SERVICE, Service, ask, done, look, pre_product, product, quick, reason, says, served, signal, stack, stack_with,
-    status, unchanged_since,
+    Person, SERVICE, Service, ask, done, look, pre_product, product, quick, reason, says, served, signal, stack,
+    stack_with, status, unchanged_since,
 };
 
 /// Nothing that is run here takes so long.
@@ -116,7 +116,9 @@ async fn a_release_goes_there_and_back_by_hand() {
     assert_eq!(status["rollback"], json!({"to": "r1", "ready": true, "seconds": null}), "{status:#}");
 
     let before = stack.gateway().record().mark();
-    run(&stack, &["rollback", SERVICE, "r1", "--yes"]).await.ended(3, &["r1 is the way back", "To go back to it"]);
+    for command in [&["rollback", SERVICE, "r1", "--yes"][..], &["plan", "rollback", SERVICE, "r1"]] {
+        run(&stack, command).await.ended(3, &["r1 is the way back", "To go back to it"]);
+    }
     unchanged_since(&stack, before);
     run(&stack, &["rollback", SERVICE, "--yes"]).await.ended(0, &["r1 100 %", "terminate", "done:"]);
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
@@ -421,6 +423,20 @@ async fn an_alarm_that_freezes_the_weights_while_it_waits_is_no_alarm_of_before(
     let mut weights = service.weights("product").await;
     weights.sort();
     assert_eq!(weights, [("r1".to_owned(), 90), ("r2".to_owned(), 10)]);
+}
+
+#[tokio::test]
+async fn who_is_refused_on_the_way_is_told_that_what_was_done_stays() {
+    let stack = stack().await;
+    let service = slow(&stack, |_| ()).await;
+    let mut command = command(&stack, &["promote", "slow", "--yes"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _lines = until_it_waits(&mut child).await;
+    let back = [(&*service.group("r1").await.arn, 100), (&*service.group("r2").await.arn, 0)];
+    Person(&stack).forward(&service.rule("product").await.arn, &back).await;
+    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it went on").unwrap();
+    let words = ["somebody took the traffic of release r2 away by hand", "What the calls before it did stays"];
+    Said::of(ended).ended(3, &words);
 }
 
 /// r1 is product, and a promotion of r2 will stand at its first step; whatever goes takes its time.

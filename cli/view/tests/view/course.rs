@@ -133,6 +133,9 @@ fn what_the_functions_would_say_to_a_call_is_said_as_this_tools_commands() {
     );
 }
 
+/// Something that keeps a promotion from going on.
+type Happens = fn(&mut World);
+
 #[test]
 fn what_leaves_the_weights_to_people_is_said_as_the_two_commands_that_decide() {
     let (_, service) = found_with(|config| {
@@ -148,7 +151,7 @@ fn what_leaves_the_weights_to_people_is_said_as_the_two_commands_that_decide() {
              `pointsman rollback mobile-web r3`."
         )
     };
-    let cases: [(&str, fn(&mut World)); 4] = [
+    let cases: [(&str, Happens); 4] = [
         ("", |world| {
             let red = Alarm::Red { since: now() + -60, reason: "Threshold Crossed".to_owned() };
             world.alarms.insert("mobile-5xx".to_owned(), red);

@@ -95,7 +95,28 @@ async fn where_the_role_of_the_servers_is_not_seen_the_policy_says_that_it_is_wi
     assert!(!said.out.contains(":role/*"), "{}", said.out);
     said.ended(0, &[&role]);
     stack.gateway().faults().add(Rule::new(What::AccessDenied).caller("TERMINAL").service("iam"));
-    run(&stack, &plan).await.ended(0, &[":role/*", "iam:PassRole stands on every role", "iam:GetInstanceProfile"]);
+    let words = [":role/*", "iam:PassRole stands on every role", "iam:GetInstanceProfile"];
+    run(&stack, &plan).await.ended(0, &words);
+    run(&stack, &[&plan[..], &["--json"]].concat()).await.ended(0, &words);
+}
+
+#[tokio::test]
+async fn a_policy_for_scripts_says_why_its_plan_does_not_end_well() {
+    let stack = stack_with(Options { change: quick, ..Options::scripted() }).await;
+    product(&stack, SERVICE, "r1").await;
+    let plan = ["plan", "rollback", SERVICE, "--policy", "--json"];
+    let said = run(&stack, &plan).await;
+    said.ended(3, &["cannot be rolled back"]);
+    let line = said.json();
+    assert_eq!((&line["end"], &line["held"]), (&json!("refused"), &Value::Null), "{line:#}");
+    assert!(line["policy"]["Statement"].is_array() && line["to_call"]["Statement"].is_array(), "{line:#}");
+
+    pre_product(&stack, SERVICE, "r2").await;
+    run(&stack, &["hold", SERVICE, "--reason", "it moves"]).await.ended(0, &["held by"]);
+    let plan = ["plan", "promote", SERVICE, "--policy"];
+    run(&stack, &plan).await.ended(6, &["mobile-web is held by", "it moves"]);
+    let said = run(&stack, &[&plan[..], &["--json"]].concat()).await;
+    assert_eq!((said.code, &said.json()["held"]["why"]), (6, &json!("it moves")), "{}", said.out);
 }
 
 /// The policies of docs/cli.md, by their names.
