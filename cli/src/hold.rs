@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::event::person;
+use domain::id::ServiceName;
 use domain::refusal::Hold;
 use runtime::desk::now;
 use serde_json::json;
@@ -71,22 +72,15 @@ pub async fn hold(shared: &Shared, service: &str, reason: &str, time: i64, termi
     Err(Fault::new(exit::NOT_YET, format!("{name} is not held: calls change it one after the other. Try again.")))
 }
 
-/// Ends a hold; somebody else's not without a question.
+/// Ends a hold; somebody else's not without a question, and none but the one that was asked about.
 pub async fn release(shared: &Shared, service: &str, yes: bool, terminal: &Terminal) -> Result<u8, Fault> {
     let session = Session::open(shared, &From::default(), Some(service)).await?;
     let (name, _) = session.found(service).await?;
-    if !yes {
-        let (stands, who) = tokio::join!(session.desk.held(&name), session.desk.who());
-        let who = who.map_err(|why| session.fault(why))?;
-        let mine = person(&who).unwrap_or(&who);
-        if let Some(Hold { by, why, until }) = stands.map_err(|why| session.fault(why))?.filter(|hold| hold.by != mine)
-        {
-            let held = format!("{name} is held by {by} until {until}: {why}.");
-            let agreed = terminal.agrees(&format!("{held} End that?"));
-            agreed.map_err(|Fault { code, sentence }| Fault::new(code, format!("{held} {sentence}")))?;
-        }
-    }
-    let ended = session.desk.release_hold(&name).await.map_err(|why| session.fault(why))?;
+    let ended = if yes {
+        session.desk.release_hold(&name, None).await.map_err(|why| session.fault(why))?
+    } else {
+        release_seen(&session, &name, terminal).await?
+    };
     if terminal.json {
         let by = ended.as_ref().map(|hold| hold.by.as_str());
         terminal.json(&json!({"service": name, "status": "released", "was_held_by": by}))?;
@@ -97,4 +91,23 @@ pub async fn release(shared: &Shared, service: &str, yes: bool, terminal: &Termi
         })?;
     }
     Ok(exit::DONE)
+}
+
+/// Ends the hold that stands now; answers it, if one does.
+async fn release_seen(session: &Session, name: &ServiceName, terminal: &Terminal) -> Result<Option<Hold>, Fault> {
+    let (stands, who) = tokio::join!(session.desk.held(name), session.desk.who());
+    let who = who.map_err(|why| session.fault(why))?;
+    let Some(hold) = stands.map_err(|why| session.fault(why))? else { return Ok(None) };
+    let Hold { by, why, until } = &hold;
+    if by != person(&who).unwrap_or(&who) {
+        let held = format!("{name} is held by {by} until {until}: {why}.");
+        let agreed = terminal.agrees(&format!("{held} End that?"));
+        agreed.map_err(|Fault { code, sentence }| Fault::new(code, format!("{held} {sentence}")))?;
+    }
+    let ended = session.desk.release_hold(name, Some(&hold)).await.map_err(|why| session.fault(why))?;
+    ended.map(Some).ok_or_else(|| {
+        Fault::refused(format!(
+            "The hold of {name} by {by} until {until} stands no more: it ended meanwhile, or another took its place. Look at `pointsman status {name}`."
+        ))
+    })
 }

@@ -17,7 +17,7 @@ use local::standing::Tagged;
 use local::xml;
 use local::{Options, Stack};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::alarms;
@@ -212,8 +212,8 @@ async fn a_removal_that_was_cut_off_is_asked_for_again_in_the_same_words() {
     run(&stack, &["remove", SERVICE, "--yes"]).await.ended(0, &["Nothing is to be done"]);
 }
 
-/// Runs it at a terminal of its own, where somebody types these lines.
-async fn at_a_terminal(stack: &Stack, arguments: &[&str], to: &str, typed: &str) -> Said {
+/// Begins it at a terminal of its own.
+fn spawn_at_a_terminal(stack: &Stack, arguments: &[&str], to: &str) -> Child {
     let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     let tool = command(stack, arguments);
     let mut terminal = Command::new(stack.options().venv.join("bin/python"));
@@ -222,9 +222,18 @@ async fn at_a_terminal(stack: &Stack, arguments: &[&str], to: &str, typed: &str)
     terminal.arg(tool.as_std().get_program()).args(tool.as_std().get_args());
     terminal.env_clear().envs(tool.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.env("TERM", "xterm");
-    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+}
+
+/// Types these lines, and waits for its end.
+async fn typed_to(mut child: Child, typed: &str) -> Said {
     child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).await.unwrap();
     Said::of(tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the tool hangs").unwrap())
+}
+
+/// Runs it at a terminal of its own, where somebody types these lines.
+async fn at_a_terminal(stack: &Stack, arguments: &[&str], to: &str, typed: &str) -> Said {
+    typed_to(spawn_at_a_terminal(stack, arguments, to), typed).await
 }
 
 #[tokio::test]
@@ -321,13 +330,12 @@ async fn who_holds_a_service_keeps_everybody_out() {
         .ended(0, &["held by", "2 h"]);
 
     // Nobody takes it over, or makes it shorter, without a word.
-    stack.moto().query("iam", "CreateUser", &[("UserName", "bob")]).await.unwrap();
-    let bobs = stack.moto().query("iam", "CreateAccessKey", &[("UserName", "bob")]).await.unwrap();
+    let bobs = key_of(&stack, "bob").await;
     let mut bob = command(&stack, &["hold", SERVICE, "--reason", "mine", "--for", "1m"]);
-    bob.env("AWS_ACCESS_KEY_ID", xml::first(&bobs, "AccessKeyId").unwrap());
+    bob.env("AWS_ACCESS_KEY_ID", &bobs);
     run_command(bob).await.ended(3, &["already: the database moves", "release-hold mobile-web"]);
     let mut bob = command(&stack, &["release-hold", SERVICE]);
-    bob.env("AWS_ACCESS_KEY_ID", xml::first(&bobs, "AccessKeyId").unwrap());
+    bob.env("AWS_ACCESS_KEY_ID", &bobs);
     run_command(bob).await.ended(4, &["held by", "the database moves", "no terminal", "--yes"]);
     run(&stack, &["hold", SERVICE, "--reason", "it still moves", "--for", "-1h"]).await.ended(2, &["-1h"]);
     run(&stack, &["hold", SERVICE, "--reason", "the database moves on", "--for", "3h"])
@@ -356,8 +364,40 @@ async fn who_holds_a_service_keeps_everybody_out() {
 
     run(&stack, &["hold", SERVICE, "--reason", "it is looked at"]).await.ended(0, &["held by"]);
     let mut bob = command(&stack, &["release-hold", SERVICE, "--yes"]);
-    bob.env("AWS_ACCESS_KEY_ID", xml::first(&bobs, "AccessKeyId").unwrap());
+    bob.env("AWS_ACCESS_KEY_ID", &bobs);
     run_command(bob).await.ended(0, &["held no longer", "it is looked at"]);
+}
+
+/// The access key of a user of this name.
+async fn key_of(stack: &Stack, name: &str) -> String {
+    let name = [("UserName", name)];
+    stack.moto().query("iam", "CreateUser", &name).await.unwrap();
+    xml::first(&stack.moto().query("iam", "CreateAccessKey", &name).await.unwrap(), "AccessKeyId").unwrap()
+}
+
+#[tokio::test]
+async fn a_hold_is_ended_as_it_was_shown_or_not_at_all() {
+    let stack = stack().await;
+    let bobs = key_of(&stack, "bob").await;
+    let holds = async |reason: &str, time: &str| {
+        let mut bob = command(&stack, &["hold", SERVICE, "--reason", reason, "--for", time]);
+        bob.env("AWS_ACCESS_KEY_ID", &bobs);
+        run_command(bob).await.ended(0, &["held by"]);
+    };
+    holds("the database moves", "1h").await;
+    let mut child = spawn_at_a_terminal(&stack, &["release-hold", SERVICE], "");
+    let mut asked = Vec::new();
+    let asks = async {
+        while !String::from_utf8_lossy(&asked).contains("End that? [y/N]") {
+            asked.push(child.stdout.as_mut().unwrap().read_u8().await.expect("it ended before it asked"));
+        }
+    };
+    tokio::time::timeout(PATIENCE, asks).await.expect("it asks nothing");
+    holds("the database moves on", "3h").await;
+    let said = typed_to(child, "y\n").await;
+    assert_eq!(said.code, 3, "{}", said.out);
+    says(&said.out, &["stands no more", "pointsman status mobile-web"]);
+    run(&stack, &["status", SERVICE]).await.ended(0, &["held by", "the database moves on"]);
 }
 
 #[tokio::test]

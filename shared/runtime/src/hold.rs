@@ -56,20 +56,29 @@ pub(crate) async fn hold(clients: &Clients, table: &str, service: &ServiceName, 
     }
 }
 
-/// Ends a service's hold; answers the one that stood.
-pub(crate) async fn release(clients: &Clients, table: &str, service: &ServiceName) -> Result<Option<Hold>, AwsError> {
-    let answer = clients
+/// Ends a service's hold, where one is named that one alone; answers the one that stood.
+pub(crate) async fn release(
+    clients: &Clients,
+    table: &str,
+    service: &ServiceName,
+    only: Option<&Hold>,
+) -> Result<Option<Hold>, AwsError> {
+    let mut ask = clients
         .dynamodb
         .update_item()
         .table_name(table)
         .key("service", text(service.as_str()))
         .update_expression("REMOVE held_by, held_for, held_until")
+        .return_values(ReturnValue::AllOld);
+    ask = match only {
+        Some(hold) => ask
+            .condition_expression("held_by = :by AND held_until = :until")
+            .expression_attribute_values(":by", text(&hold.by))
+            .expression_attribute_values(":until", number(hold.until.seconds())),
         // Without it, an item would be made of a service that has none.
-        .condition_expression("attribute_exists(held_until)")
-        .return_values(ReturnValue::AllOld)
-        .send()
-        .await;
-    match answer.map_err(|error| sdk_error(UPDATE, format!("table {table}"), &error)) {
+        None => ask.condition_expression("attribute_exists(held_until)"),
+    };
+    match ask.send().await.map_err(|error| sdk_error(UPDATE, format!("table {table}"), &error)) {
         Ok(answer) => Ok(answer.attributes.as_ref().and_then(|item| read(item, now()))),
         Err(error) if error.is(&[CONDITION_FAILED]) => Ok(None),
         Err(error) => Err(error),

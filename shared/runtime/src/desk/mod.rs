@@ -247,12 +247,12 @@ impl Desk {
         Ok(hold::hold(&self.clients, self.table()?, service, hold).await?)
     }
 
-    /// Ends a hold; answers the one that stood.
+    /// Ends a hold, where one is named that one alone; answers the one that stood.
     ///
     /// # Errors
     /// Where the lease table cannot be written.
-    pub async fn release_hold(&self, service: &ServiceName) -> Result<Option<Hold>, Hindrance> {
-        Ok(hold::release(&self.clients, self.table()?, service).await?)
+    pub async fn release_hold(&self, service: &ServiceName, only: Option<&Hold>) -> Result<Option<Hold>, Hindrance> {
+        Ok(hold::release(&self.clients, self.table()?, service, only).await?)
     }
 
     fn table(&self) -> Result<&str, Hindrance> {
