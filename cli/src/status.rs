@@ -17,8 +17,6 @@ use crate::interrupt::Interrupt;
 use crate::session::Session;
 use crate::terminal::Terminal;
 
-/// Puts the cursor to the top and clears what is below.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 /// So many services are looked at side by side: AWS answers no more at once for long.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -52,9 +50,7 @@ pub async fn run(
             match shown.await {
                 Ok(_) => {
                     // Only now: who watches has something to look at meanwhile.
-                    if terminal.is_screen() {
-                        terminal.say(CLEAR)?;
-                    }
+                    terminal.clear()?;
                     pieces.into_iter().try_for_each(say)?;
                     was_shown = true;
                 }
@@ -77,46 +73,75 @@ pub async fn run(
     }
 }
 
-/// Looks once; answers the code to end with: of the first service that could not be shown, where one could not.
+/// Looks once; answers the code to end with.
 async fn once(
     session: &Session,
     service: Option<&str>,
     terminal: &Terminal,
+    say: impl FnMut(Piece) -> Result<(), Fault>,
+) -> Result<u8, Fault> {
+    match service {
+        Some(name) => one(session, name, terminal, say).await,
+        None => each(session, terminal, say).await,
+    }
+}
+
+async fn one(
+    session: &Session,
+    name: &str,
+    terminal: &Terminal,
     mut say: impl FnMut(Piece) -> Result<(), Fault>,
 ) -> Result<u8, Fault> {
-    if let Some(name) = service {
-        let (found, service) = session.service(name).await?;
-        if !terminal.json {
-            // Before anything is looked at: who waits sees what for.
-            say(Piece { text: status::heading(&service), json: Value::Null })?;
-        }
-        let status = look(session, &found, &service).await?;
-        say(Piece { text: status::text(&status), json: json(&status) })?;
-        return Ok(exit::DONE);
+    let (found, service) = session.service(name).await?;
+    if !terminal.json {
+        // Before anything is looked at: who waits sees what for.
+        say(Piece { text: status::heading(&service), json: Value::Null })?;
     }
+    let status = look(session, &found, &service).await?;
+    say(Piece { text: status::text(&status), json: json(&status) })?;
+    Ok(exit::DONE)
+}
+
+/// The code is that of the first service that could not be shown, where one could not.
+async fn each(
+    session: &Session,
+    terminal: &Terminal,
+    mut say: impl FnMut(Piece) -> Result<(), Fault>,
+) -> Result<u8, Fault> {
     let mut code = exit::DONE;
     let every: Vec<_> = session.desk.every().await.map_err(|why| session.fault(why))?.into_iter().collect();
     if every.is_empty() {
         terminal.tell("No service is configured yet: see docs/configuration.md.");
     }
     for some in every.chunks(SIDE_BY_SIDE) {
-        let looked = all(some.iter().map(|(name, found)| async move {
-            let (found, service) = session.readable(name, found.clone())?;
-            let status = look(session, &found, &service).await?;
-            Ok::<_, Fault>((status::heading(&service), status))
+        let some: Vec<_> = some.iter().map(|(name, found)| (name, session.readable(name, found.clone()))).collect();
+        let mut headings: Vec<String> = some.iter().map(|(name, readable)| heading(name, readable)).collect();
+        if let Some(first) = headings.first_mut().filter(|_| !terminal.json) {
+            // As of one; the others' wait for what is above them.
+            say(Piece { text: std::mem::take(first), json: Value::Null })?;
+        }
+        let looked = all(some.iter().map(|(_, readable)| async {
+            let (found, service) = readable.as_ref().map_err(Clone::clone)?;
+            look(session, found, service).await
         }));
-        for ((name, _), shown) in some.iter().zip(looked.await) {
-            say(match shown {
-                Ok((heading, status)) => Piece { text: heading + &status::text(&status), json: json(&status) },
+        for (((name, _), heading), shown) in some.iter().zip(headings).zip(looked.await) {
+            let below = match shown {
+                Ok(status) => Piece { text: status::text(&status), json: json(&status) },
                 // What is wrong with one keeps nobody from the others.
                 Err(fault) => {
                     code = if code == exit::DONE { fault.code } else { code };
                     not_shown(name, &fault)
                 }
-            })?;
+            };
+            say(Piece { text: heading + &below.text, ..below })?;
         }
     }
     Ok(code)
+}
+
+/// The first line of a service.
+fn heading(name: &ServiceName, readable: &Result<(Found, Service), Fault>) -> String {
+    readable.as_ref().map_or_else(|_| format!("{name}\n"), |(_, service)| status::heading(service))
 }
 
 fn json(status: &Status) -> Value {
@@ -126,7 +151,7 @@ fn json(status: &Status) -> Value {
 fn not_shown(name: &ServiceName, fault: &Fault) -> Piece {
     let Fault { code, sentence } = fault;
     Piece {
-        text: format!("{name}\n  {}\n", paint(BAD, sentence.replace('\n', "\n  "))),
+        text: format!("  {}\n", paint(BAD, sentence.replace('\n', "\n  "))),
         json: json!({"service": name, "status": "fault", "code": code, "reason": sentence}),
     }
 }

@@ -8,6 +8,9 @@ use view::arguments::Color;
 use view::exit::{self, Fault};
 use view::paint::{BAD, paint};
 
+/// Puts the cursor to the top and clears what is below.
+const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
 /// A terminal, or what stands for it.
 pub struct Terminal {
     /// Answers are for scripts.
@@ -27,13 +30,15 @@ impl Terminal {
 
     /// Answers.
     pub fn say(&self, text: &str) -> Result<(), Fault> {
-        let mut out = AutoStream::new(stdout(), self.color).lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(()),
-            // As `head` does when it has seen enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Fault::new(exit::PIPE_CLOSED, "")),
-            Err(error) => Err(Fault::new(exit::FAILED, format!("The output could not be written: {error}."))),
+        write(AutoStream::new(stdout(), self.color).lock(), text.as_bytes())
+    }
+
+    /// Draws the screen anew, where there is one: it is no colour, and goes there without colours too.
+    pub fn clear(&self) -> Result<(), Fault> {
+        if self.json || !stdout().is_terminal() {
+            return Ok(());
         }
+        write(stdout().lock(), CLEAR)
     }
 
     /// Answers in JSON, on one line.
@@ -56,11 +61,6 @@ impl Terminal {
             let _ = self.json(&json!({"status": "fault", "code": code, "reason": sentence}));
         }
         self.tell(&paint(BAD, sentence));
-    }
-
-    /// Whether the screen can be drawn anew.
-    pub fn is_screen(&self) -> bool {
-        !self.json && stdout().is_terminal()
     }
 
     /// Asks for a yes.
@@ -89,5 +89,14 @@ impl Terminal {
         } else {
             Err(Fault::new(exit::NOT_AGREED, "Nothing was changed."))
         }
+    }
+}
+
+fn write(mut out: impl Write, bytes: &[u8]) -> Result<(), Fault> {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        // As `head` does when it has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Fault::new(exit::PIPE_CLOSED, "")),
+        Err(error) => Err(Fault::new(exit::FAILED, format!("The output could not be written: {error}."))),
     }
 }
