@@ -37,6 +37,9 @@ pub async fn run(
         Some(name) => BTreeMap::from([session.found(name).await?]),
         None => session.desk.every().await.map_err(|why| session.fault(why))?,
     };
+    if services.is_empty() {
+        return Err(nothing_there());
+    }
     let mut of_all: Vec<Finding> = session.unseen.iter().map(Finding::warning).collect();
     of_all.extend(may_call(&session).await?);
     let mut all = Vec::new();
@@ -51,6 +54,10 @@ pub async fn run(
     conclude(&all, terminal)
 }
 
+fn nothing_there() -> Fault {
+    Fault::refused("No service is configured there.")
+}
+
 type Findings = Vec<(String, Vec<Finding>)>;
 
 fn by_themselves(settings: &Settings, left: &Left, service: Option<&str>) -> Result<Findings, Fault> {
@@ -59,7 +66,7 @@ fn by_themselves(settings: &Settings, left: &Left, service: Option<&str>) -> Res
         None => settings.names().cloned().collect(),
     };
     if names.is_empty() {
-        return Err(Fault::refused("No service is configured there."));
+        return Err(nothing_there());
     }
     let not_there =
         |name: &ServiceName| Fault::refused(format!("{name} is not configured there ({}).", name.variable()));
@@ -112,6 +119,7 @@ async fn against_account(session: &Session, service: &Service) -> Result<Vec<Fin
     {
         findings.extend(validate::addresses(service, &world));
     }
+    profile(session, service, &mut findings).await?;
     // A zone that is not there keeps every release from its servers; a look goes on without it.
     seen(session, session.desk.names(service).await, &mut findings)?;
     if let Some(world) = &at_rules {
@@ -121,6 +129,18 @@ async fn against_account(session: &Session, service: &Service) -> Result<Vec<Fin
         findings.extend(validate::room(service, world, &room));
     }
     Ok(findings)
+}
+
+/// Whether the servers' instance profile is there, with a role in it.
+async fn profile(session: &Session, service: &Service, findings: &mut Vec<Finding>) -> Result<(), Fault> {
+    let Some(profile) = &service.iam_instance_profile else { return Ok(()) };
+    let role = session.desk.role_of(profile).await;
+    if matches!(&role, Err(Hindrance::Aws(error)) if error.kind == Kind::NotThere) {
+        note(findings, Finding::fault(format!("iam_instance_profile: {profile} does not exist in this account")));
+    } else {
+        seen(session, role, findings)?;
+    }
+    Ok(())
 }
 
 /// The stacks that have rules of the service, or in its place.
@@ -206,9 +226,6 @@ fn conclude(all: &Findings, terminal: &Terminal) -> Result<u8, Fault> {
         } else {
             terminal.say(&validate::text(service, findings))?;
         }
-    }
-    if all.is_empty() {
-        terminal.tell("No service is configured there.");
     }
     let faulty = all.iter().any(|(_, findings)| findings.iter().any(|finding| finding.fault));
     Ok(if faulty { exit::REFUSED } else { exit::DONE })

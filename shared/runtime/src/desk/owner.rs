@@ -38,7 +38,8 @@ impl Desk {
     /// # Errors
     /// Where the profile cannot be read, or has none.
     pub async fn role_of(&self, profile: &str) -> Result<String, Hindrance> {
-        let name = profile.rsplit('/').next().unwrap_or(profile);
+        // A form has a space for a plus.
+        let name = profile.rsplit('/').next().unwrap_or(profile).replace('+', "%2B");
         let form = format!("Action=GetInstanceProfile&Version=2010-05-08&InstanceProfileName={name}");
         let answer = self.query(IAM, &form, PROFILE, profile).await?;
         let role = answer.split_once("<Roles>").and_then(|(_, roles)| element(roles, "Arn"));
