@@ -186,18 +186,18 @@ async fn what_the_page_says_that_a_person_needs_is_what_a_persons_calls_need() {
         &["validate"],
     ])
     .await;
-    // Asks, without calling, whether one may.
-    let asked = looks.extract_if(.., |call| call["action"] == "Invoke").count();
-    assert!(asked > 0, "validate does not ask whether one may call");
+    // Asks, without calling, whether one may: that takes what calling takes.
+    let asked: Vec<Value> = looks.extract_if(.., |call| call["action"] == "Invoke").collect();
+    assert!(!asked.is_empty(), "validate does not ask whether one may call");
     let faults = judged(&documented(&["look"]), &looks).await;
     assert!(faults.is_empty(), "look: {faults}");
 
-    for (name, lines) in [
-        ("act", &[&["promote", SERVICE, "--yes"][..], &["rollback", SERVICE, "--yes"]][..]),
-        ("hold", &[&["hold", SERVICE, "--reason", "x"], &["release-hold", SERVICE]]),
-        ("history", &[&["history", SERVICE, "--pipeline", SERVICE]]),
+    for (name, lines, asked) in [
+        ("act", &[&["promote", SERVICE, "--yes"][..], &["rollback", SERVICE, "--yes"]][..], &asked[..]),
+        ("hold", &[&["hold", SERVICE, "--reason", "x"], &["release-hold", SERVICE]], &[]),
+        ("history", &[&["history", SERVICE, "--pipeline", SERVICE]], &[]),
     ] {
-        let mut all = looks.clone();
+        let mut all = [&looks, asked].concat();
         all.extend(made(lines).await);
         let faults = judged(&documented(&["look", name]), &all).await;
         assert!(faults.is_empty(), "{name}: {faults}");
