@@ -225,6 +225,18 @@ fn spawn_at_a_terminal(stack: &Stack, arguments: &[&str], to: &str) -> Child {
     terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
 }
 
+/// Reads what it says until these words.
+async fn until_it_says(child: &mut Child, words: &str) -> String {
+    let (out, mut said) = (child.stdout.as_mut().unwrap(), Vec::new());
+    let reads = async {
+        while !String::from_utf8_lossy(&said).contains(words) {
+            said.push(out.read_u8().await.expect("it ended"));
+        }
+    };
+    tokio::time::timeout(PATIENCE, reads).await.expect("it does not say that");
+    String::from_utf8(said).unwrap()
+}
+
 /// Types these lines, and waits for its end.
 async fn typed_to(mut child: Child, typed: &str) -> Said {
     child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).await.unwrap();
@@ -299,6 +311,27 @@ async fn who_watches_sees_it_again_until_ctrl_c() {
     tokio::time::timeout(PATIENCE, again).await.expect("it is shown no more");
     let ended = ctrl_c(&mut child).await;
     assert_eq!(ended, Some(130));
+}
+
+#[tokio::test]
+async fn a_screen_is_drawn_anew_without_colours_too() {
+    let stack = stack().await;
+    let mut child = spawn_at_a_terminal(&stack, &["status", SERVICE, "--watch", "--color", "never"], "");
+    until_it_says(&mut child, "\u{1b}[H\u{1b}[2J").await;
+    let shown = until_it_says(&mut child, "Nothing of it is there yet").await;
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+}
+
+#[tokio::test]
+async fn the_first_line_comes_before_anything_is_looked_at() {
+    let stack = stack().await;
+    stack.gateway().faults().add(Rule::new(What::Delay(PATIENCE)).caller("TERMINAL").action("DescribeRules"));
+    for arguments in [&["status"][..], &["status", SERVICE]] {
+        let mut child = command(&stack, arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = tokio::time::timeout(PATIENCE / 2, lines.next_line()).await.expect("it says nothing").unwrap();
+        says(&first.unwrap(), &[SERVICE]);
+    }
 }
 
 #[tokio::test]
@@ -386,13 +419,7 @@ async fn a_hold_is_ended_as_it_was_shown_or_not_at_all() {
     };
     holds("the database moves", "1h").await;
     let mut child = spawn_at_a_terminal(&stack, &["release-hold", SERVICE], "");
-    let mut asked = Vec::new();
-    let asks = async {
-        while !String::from_utf8_lossy(&asked).contains("End that? [y/N]") {
-            asked.push(child.stdout.as_mut().unwrap().read_u8().await.expect("it ended before it asked"));
-        }
-    };
-    tokio::time::timeout(PATIENCE, asks).await.expect("it asks nothing");
+    until_it_says(&mut child, "End that? [y/N]").await;
     holds("the database moves on", "3h").await;
     let said = typed_to(child, "y\n").await;
     assert_eq!(said.code, 3, "{}", said.out);
@@ -528,17 +555,24 @@ async fn a_config_is_looked_at_by_itself_and_in_its_account() {
     let bad = Service::with(&stack, "bad", 4, |config| {
         config["alarms"] = json!(["not-there"]);
         config["subnets"] = json!(["subnet-0123456789abcdef0"]);
+        config["iam_instance_profile"] = json!("no-profile");
     })
     .await;
-    run(&stack, &["validate", &bad.name])
-        .await
-        .ended(3, &["2 faults", "no alarm not-there", "subnet-0123456789abcdef0 does not exist"]);
+    run(&stack, &["validate", &bad.name]).await.ended(
+        3,
+        &["3 faults", "no alarm not-there", "subnet-0123456789abcdef0 does not exist", "no-profile does not exist"],
+    );
+    run(&stack, &["validate", "--env"]).await.ended(3, &["No service is configured there"]);
 
-    let denied = stack.gateway().faults();
-    let denied = denied.add(Rule::new(What::AccessDenied).caller("TERMINAL").action("DescribeImages"));
-    run(&stack, &["validate", &good.name]).await.ended(0, &["good: good", "warning", "DescribeImages"]);
-    run(&stack, &["validate", &bad.name]).await.ended(3, &["no alarm not-there", "DescribeImages"]);
-    stack.gateway().faults().remove(denied);
+    for (denied, what) in [
+        (Rule::new(What::AccessDenied).caller("TERMINAL").action("DescribeImages"), "DescribeImages"),
+        (Rule::new(What::AccessDenied).caller("TERMINAL").service("iam"), "iam:GetInstanceProfile"),
+    ] {
+        let denied = stack.gateway().faults().add(denied);
+        run(&stack, &["validate", &good.name]).await.ended(0, &["good: good", "warning", what]);
+        run(&stack, &["validate", &bad.name]).await.ended(3, &["no alarm not-there", what]);
+        stack.gateway().faults().remove(denied);
+    }
 
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), r#"{"port": 0, "what": 1}"#).unwrap();

@@ -36,6 +36,10 @@ async fn each_way_of_not_reaching_the_service_has_its_sentence() {
     let mut unreached = command(&stack, &["status", SERVICE]);
     unreached.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     run_command(unreached).await.ended(5, &["could not be reached"]);
+    let denied = Rule::new(What::AccessDenied).caller("TERMINAL").action("GetFunctionConfiguration");
+    let denied = stack.gateway().faults().add(denied);
+    run(&stack, &["status", SERVICE]).await.ended(5, &["Ask for lambda:GetFunctionConfiguration", "--region"]);
+    stack.gateway().faults().remove(denied);
     let expired = What::error(400, "ExpiredToken", "The security token included in the request is expired");
     stack.gateway().faults().add(Rule::new(expired).caller("TERMINAL"));
     run(&stack, &["status", SERVICE]).await.ended(5, &["has expired"]);
