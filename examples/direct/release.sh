@@ -14,8 +14,8 @@
 # long before it is called again (5); POINTSMAN_PREFIX, what the functions' names begin with (pointsman); BY, who asks, for
 # notices and the history (whom the CI names).
 #
-# It ends with 0: done. 1: failed. 2: not called right. 3: refused, nothing was changed. 5: AWS could not be asked.
-# 6: not done in time. 130, 143: stopped.
+# It ends with 0: done. 1: failed. 2: not called right. 3: refused; the call that was refused changed nothing, what
+# calls before it did stays. 5: AWS could not be asked. 6: not done in time. 130, 143: stopped.
 set -eu
 
 SERVICE=${SERVICE-} RELEASE=${RELEASE-} FINGERPRINT=${FINGERPRINT-}
