@@ -105,9 +105,14 @@ async fn release_seen(session: &Session, name: &ServiceName, terminal: &Terminal
         agreed.map_err(|Fault { code, sentence }| Fault::new(code, format!("{held} {sentence}")))?;
     }
     let ended = session.desk.release_hold(name, Some(&hold)).await.map_err(|why| session.fault(why))?;
-    ended.map(Some).ok_or_else(|| {
-        Fault::refused(format!(
-            "The hold of {name} by {by} until {until} stands no more: it ended meanwhile, or another took its place. Look at `pointsman status {name}`."
-        ))
-    })
+    if ended.is_some() {
+        return Ok(ended);
+    }
+    // It ran out, or a try whose answer was lost ended it; unless another one took its place.
+    match session.desk.held(name).await.map_err(|why| session.fault(why))? {
+        None => Ok(Some(hold)),
+        Some(Hold { by: now_by, .. }) => Err(Fault::refused(format!(
+            "The hold of {name} by {by} until {until} stands no more: {now_by} holds it now. Look at `pointsman status {name}`."
+        ))),
+    }
 }

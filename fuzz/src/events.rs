@@ -5,7 +5,7 @@
 use std::fmt;
 
 use domain::event::{Ask, Event, read};
-use domain::refusal::Refusal;
+use domain::refusal::{Refusal, WaitFor};
 use domain::report;
 use domain::request::{Function, RollbackScope, Verb};
 use domain::tags;
@@ -308,7 +308,7 @@ pub fn check_parameters(parameters: &Parameters) -> Kept {
     promise(id == JOB, "a job keeps its id", || id.clone())?;
     is_right(ask, parameters.function)?;
     let Some(token) = token else { return Ok(()) };
-    let next = token.next();
+    let next = token.next(&WaitFor::Time, token.started);
     let written = next.write();
     promise((1..=2048).contains(&written.chars().count()), "CodePipeline takes a token", || written.clone())?;
     let read = domain::token::Token::read(&written);

@@ -485,6 +485,7 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
         verb,
         pipeline: pipeline.clone(),
         started,
+        troubled: started,
         despite_alarms,
         fingerprint: fingerprint.clone(),
         spare_way_back,

@@ -6,6 +6,7 @@ use domain::notice::{Notice, Status};
 use domain::plan::{Done, End, Plan, Stage, Step};
 use domain::request::Request;
 use domain::tags::{self, Mark};
+use domain::time::Time;
 
 use crate::mend;
 use crate::rejection;
@@ -13,8 +14,8 @@ use crate::rollback::nothing;
 use crate::standing::{Standing, Traffic};
 use crate::traffic::is_frozen;
 
-/// Plans a freeze of this release's weights, for this reason.
-pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, reason: &str) -> Plan {
+/// Plans a freeze of this release's weights, for this reason, which has been so since then.
+pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, reason: &str, since: Time) -> Plan {
     let own = standing.share_of(release);
     let Some(own) = own.filter(|_| matches!(standing.traffic(release), Traffic::All | Traffic::Some)) else {
         return nothing(format!("release {release} has no traffic"));
@@ -27,6 +28,9 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rea
     }
     if is_frozen(standing, release) {
         return nothing(format!("the weights of release {release} are frozen already"));
+    }
+    if standing.went_on_despite(release, since) {
+        return nothing(format!("people went on with release {release} though that was so at {since}"));
     }
     let headline = format!("the weights of {release} are frozen: {reason}");
     let decide =

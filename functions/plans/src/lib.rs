@@ -59,7 +59,9 @@ pub fn plan(request: &Request, service: &Service, world: &World, now: Time) -> P
         Verb::Rollback { reason, scope } => {
             with_release(request, |release| rollback::plan(&standing, request, release, reason, *scope))
         }
-        Verb::Freeze { reason } => with_release(request, |release| freeze::plan(&standing, request, release, reason)),
+        Verb::Freeze { reason, since } => {
+            with_release(request, |release| freeze::plan(&standing, request, release, reason, *since))
+        }
     };
     let mut mending = mend::follow(&standing, request);
     let (names_follow, changed) = (knows_the_names(&row), changed_rules(&row));

@@ -96,11 +96,16 @@ pub fn red_before(standing: &Standing<'_>, request: &Request, release: &ReleaseI
 /// What everybody is told of a promotion that goes on though alarms are red, or were when its weights were frozen.
 pub fn despite(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Concern> {
     let red: Vec<String> = red(standing, |_| true).into_iter().map(|(name, _)| name).collect();
-    let (why, until) = match red.as_slice() {
+    let (why, next) = match red.as_slice() {
         _ if !request.despite_alarms => return None,
-        [] if is_frozen(standing, release) => ("its weights were frozen".to_owned(), ""),
+        [] if is_frozen(standing, release) => {
+            let next = "Watch it: a check that still says no, or servers that are not healthy, freeze it again.";
+            ("its weights were frozen".to_owned(), next)
+        }
         [] => return None,
-        red => (format!("{} is red", red.join(", ")), " An alarm counts again once it has been green."),
+        red => {
+            (format!("{} is red", red.join(", ")), "Watch it: until it has been green again, that alarm stops nothing.")
+        }
     };
     Some(Concern {
         kind: "despite-alarms",
@@ -108,8 +113,8 @@ pub fn despite(standing: &Standing<'_>, request: &Request, release: &ReleaseId) 
         release: Some(release.clone()),
         asked_by: request.asked_by(),
         headline: format!("{release} is being promoted though {why}"),
-        lines: vec![format!("Whoever promotes it asked for that.{until}")],
-        next: vec!["Watch it: what held it up may be so still, and stops nothing now.".to_owned()],
+        lines: vec!["Whoever promotes it asked for that.".to_owned()],
+        next: vec![next.to_owned()],
     })
 }
 

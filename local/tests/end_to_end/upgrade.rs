@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::UNIX_EPOCH;
 
+use gateway::{Rule, What};
 use lambda::LogLine;
 use local::revision::Changes;
 use local::stack::PATIENCE;
@@ -143,6 +144,21 @@ async fn job(stack: &Stack, token: &str) -> Result<()> {
     let answer = stack.invoke("register", &event).await?;
     assert!(answer.error.is_none(), "{:?}", answer.error);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_aws_hinders_fails_when_that_has_lasted_and_not_when_the_job_has() {
+    let stack = stack().await;
+    done(&stack, "provision", &ask(SERVICE, "r1")).await;
+    stack.gateway().faults().add(Rule::new(What::Throttle).caller("REGISTER").action("DescribeTargetGroups"));
+    let since = |started: u64, troubled: u64| {
+        format!(r#"{{"v":1,"started":{},"attempt":9,"troubled":{}}}"#, now() - started, now() - troubled)
+    };
+    let began_long_ago = format!(r#"{{"v":1,"started":{},"attempt":9}}"#, now() - 3_600);
+    for (token, status) in [(began_long_ago, "waiting"), (since(3_600, 60), "waiting"), (since(3_600, 700), "failed")] {
+        job(&stack, &token).await.unwrap();
+        assert_eq!(last_end(&stack).as_deref(), Some(status), "{token}: {}", stack.last_words());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

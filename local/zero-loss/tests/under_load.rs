@@ -27,7 +27,10 @@ async fn ten_promotes_and_ten_rollbacks_lose_no_request_and_those_of_others_do()
     let terminal = Terminal::new();
     let clicks = Clicks::default();
     let mut rounds = [a_round(&settings, &terminal).await];
-    if !Outcome::of(&settings, &rounds, &clicks).unwrap().proves() || short_of(&settings, &rounds[0]).is_some() {
+    let first = Outcome::of(&settings, &rounds, &clicks).unwrap();
+    first.tell(&terminal);
+    assert!(first.holds() || !first.proves(), "see above");
+    if !first.proves() || short_of(&settings, &rounds[0]).is_some() {
         eprintln!("The machine had no time for it: once more.");
         rounds = [a_round(&settings, &terminal).await];
     }

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 use crate::id::{ReleaseId, ServiceName, shown};
 use crate::nearest::did_you_mean;
 use crate::request::{Function, Request, RollbackScope, Verb};
-use crate::time::Time;
 use crate::token::Token;
 
 /// How many keys of an event that is not known are named.
@@ -81,14 +80,15 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The request of a job that was first called then, or of a direct call.
-    pub fn request(self, started: Option<Time>) -> Request {
+    /// The request of a job with this token, or of a direct call.
+    pub fn request(self, job: Option<Token>) -> Request {
         Request {
             service: self.service,
             release: Some(self.release),
             verb: self.verb,
             pipeline: self.pipeline,
-            started,
+            started: job.map(|token| token.started),
+            troubled: job.and_then(|token| token.troubled),
             despite_alarms: self.despite_alarms,
             fingerprint: self.fingerprint,
             spare_way_back: self.spare_way_back,

@@ -18,6 +18,8 @@ pub struct Request {
     pub pipeline: Option<String>,
     /// When the job was first called; `None` for direct callers, whose waits are counted from what was made first.
     pub started: Option<Time>,
+    /// Since when AWS hinders the job, call after call.
+    pub troubled: Option<Time>,
     /// A promote goes on though alarms are red that were so before it began: what is product may be what makes them red.
     pub despite_alarms: bool,
     /// The fingerprint of what was approved, where the caller of a promote gives it.
@@ -37,6 +39,7 @@ impl Request {
             verb,
             pipeline: None,
             started: None,
+            troubled: None,
             despite_alarms: false,
             fingerprint: None,
             spare_way_back: false,
@@ -49,7 +52,7 @@ impl Request {
         let asked = match (&self.verb, &self.pipeline) {
             (Verb::Sweep, _) => "the sweep".to_owned(),
             (Verb::Rollback { reason, scope }, _) if *scope != RollbackScope::ToTheEnd => format!("an event: {reason}"),
-            (Verb::Freeze { reason }, _) => format!("an event: {reason}"),
+            (Verb::Freeze { reason, .. }, _) => format!("an event: {reason}"),
             (_, Some(pipeline)) if self.started.is_some() => format!("the pipeline {pipeline}"),
             (_, None) if self.started.is_some() => "a pipeline".to_owned(),
             // AWS does not tell a function who calls it.
@@ -82,6 +85,8 @@ pub enum Verb {
     Freeze {
         /// The alarm, and CloudWatch's reason.
         reason: String,
+        /// Since when it is red.
+        since: Time,
     },
     /// `teardown`, `"action":"remove"`: the service goes.
     Remove,

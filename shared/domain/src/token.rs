@@ -1,7 +1,8 @@
-//! The continuation token of a job: when it was first called.
+//! The continuation token of a job: when it was first called, and since when AWS hinders it.
 
 use serde::{Deserialize, Serialize};
 
+use crate::refusal::WaitFor;
 use crate::time::Time;
 
 /// What a job carries from one of its calls to the next. CodePipeline keeps it; it is at most 2048 characters.
@@ -14,6 +15,9 @@ pub struct Token {
     pub started: Time,
     /// Which call of the job comes next.
     pub attempt: u32,
+    /// Since when AWS hinders it, call after call; nothing while all goes its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub troubled: Option<Time>,
 }
 
 impl Token {
@@ -21,12 +25,18 @@ impl Token {
 
     /// The first token of a job.
     pub const fn first(started: Time) -> Self {
-        Self { version: Self::VERSION, started, attempt: 1 }
+        Self { version: Self::VERSION, started, attempt: 1, troubled: None }
     }
 
-    /// The token for the call after this one.
-    pub const fn next(self) -> Self {
-        Self { attempt: self.attempt.saturating_add(1), ..self }
+    /// The token for the call after this one, which ended now and waits for that.
+    pub fn next(self, wait: &WaitFor, now: Time) -> Self {
+        let troubled = if matches!(wait, WaitFor::Aws { .. }) {
+            self.troubled.or(Some(now))
+        } else {
+            // Neither says that AWS does well again.
+            self.troubled.filter(|_| matches!(wait, WaitFor::Time | WaitFor::Lease))
+        };
+        Self { attempt: self.attempt.saturating_add(1), troubled, ..self }
     }
 
     /// Reads what CodePipeline gives back. A token of a version that is not known starts the job's time anew:
@@ -43,14 +53,39 @@ impl Token {
 
 #[cfg(test)]
 mod tests {
+    use crate::id::ReleaseId;
+
     use super::*;
 
     #[test]
     fn a_token_comes_back_as_it_went() {
-        let token = Token::first(Time::from_seconds(1_795_258_800)).next();
+        let began = Time::from_seconds(1_795_258_800);
+        let token = Token::first(began).next(&WaitFor::Time, began + 60);
         assert_eq!(token.write(), r#"{"v":1,"started":1795258800,"attempt":2}"#);
         assert_eq!(Token::read(&token.write()), Some(token));
+        let troubled = token.next(&WaitFor::Aws { what: "throttled".to_owned() }, began + 120);
+        assert_eq!(troubled.write(), r#"{"v":1,"started":1795258800,"attempt":3,"troubled":1795258920}"#);
+        assert_eq!(Token::read(&troubled.write()), Some(troubled));
         assert_eq!(Token::read(r#"{"v":9,"started":1,"attempt":1}"#), None);
         assert_eq!(Token::read("nonsense"), None);
+    }
+
+    #[test]
+    fn trouble_counts_from_its_first_call_until_something_else_is_waited_for() {
+        let at = |seconds: i64| Time::from_seconds(1_795_258_800 + seconds);
+        let aws = WaitFor::Aws { what: "throttled".to_owned() };
+        let bake = WaitFor::Bake { release: ReleaseId::new("r2").unwrap(), seconds: 60 };
+        let mut token = Token::first(at(0));
+        for (wait, now, troubled) in [
+            (&bake, 60, None),
+            (&aws, 3_600, Some(at(3_600))),
+            (&WaitFor::Lease, 3_660, Some(at(3_600))),
+            (&aws, 3_720, Some(at(3_600))),
+            (&bake, 3_780, None),
+            (&aws, 3_840, Some(at(3_840))),
+        ] {
+            token = token.next(wait, at(now));
+            assert_eq!(token.troubled, troubled, "{wait}");
+        }
     }
 }

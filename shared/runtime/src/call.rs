@@ -103,13 +103,13 @@ impl Ended {
         Some(notice)
     }
 
-    /// An end by trouble, of what was asked for then.
-    pub fn by(trouble: &Trouble, started: Option<Time>) -> Self {
+    /// An end by trouble, of what AWS hinders since then.
+    pub fn by(trouble: &Trouble, troubled: Option<Time>) -> Self {
         Self {
             denied: trouble.is_denied(),
             bug: trouble.is_bug(),
             hindered: !matches!(trouble, Trouble::Refused(_)),
-            ..Self::with(trouble.outcome(started))
+            ..Self::with(trouble.outcome(troubled))
         }
     }
 }
@@ -127,7 +127,7 @@ impl Call<'_> {
         let mut state = State { scope: plans::scope(&self.request.verb, self.service), ..State::default() };
         let ended = match self.rounds(&mut state).await {
             Ok(outcome) => Ended::with(outcome),
-            Err(trouble) => Ended::by(&trouble, self.request.started),
+            Err(trouble) => Ended::by(&trouble, self.request.troubled),
         };
         let mut lease = state.lease.take();
         if let (Some(lease), false) = (&mut lease, state.made.is_empty()) {

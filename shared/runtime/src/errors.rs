@@ -106,12 +106,12 @@ impl Trouble {
         ))
     }
 
-    /// How the call ends, which was asked for then; direct callers and events say no time.
+    /// How the call ends, of a job that AWS hinders since then; direct callers and events decide themselves how long they call.
     ///
     /// What does not exist is the caller's to mend, what passes by itself is waited for, everything else is AWS's or the
     /// account's.
-    pub fn outcome(&self, started: Option<Time>) -> Outcome {
-        let waited_enough = started.is_some_and(|started| now() - started >= TROUBLE_SECONDS);
+    pub fn outcome(&self, troubled: Option<Time>) -> Outcome {
+        let waited_enough = troubled.is_some_and(|since| now() - since >= TROUBLE_SECONDS);
         let failed = |what: String| Outcome::Failed(Failure::Account { what });
         match self {
             Self::Aws(error) | Self::Step { error, .. } if error.kind.is_transient() && !waited_enough => {

@@ -42,7 +42,7 @@ pub(crate) async fn answer(
 ) -> Result<Value, Error> {
     let token = token.unwrap_or_else(|| Token::first(now()));
     let request = match ask {
-        Ok(ask) => ask.request(Some(token.started)),
+        Ok(ask) => ask.request(Some(token)),
         Err(problems) => {
             let message = runner.refuse(problems, deadline).await;
             return put(runner, id, None, Answer::Failure { kind: FailureType::ConfigurationError, message }).await;
@@ -81,7 +81,7 @@ fn read(ended: Ended, token: Token, untold: Option<String>) -> Answer {
         message: untold.iter().fold(sentence.clone(), |text, more| format!("{text}\n{more}")),
     };
     match ended.outcome {
-        Outcome::Waiting(_) => Answer::Again { token: token.next(), summary: sentence },
+        Outcome::Waiting(wait) => Answer::Again { token: token.next(&wait, now()), summary: sentence },
         Outcome::Done(done, not_followed) => {
             let lines = not_followed.into_iter().chain(untold);
             let summary = lines.fold(sentence, |text, line| format!("{text}. {line}"));

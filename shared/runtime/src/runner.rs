@@ -100,7 +100,7 @@ impl Runner {
                     Refusal::UnknownService { service: request.service.clone(), known: self.services.known() };
                 (Ended::with(Outcome::Refused(refusal)), everyones)
             }
-            Err(error) => (Ended::by(&Trouble::Aws(error), request.started), everyones),
+            Err(error) => (Ended::by(&Trouble::Aws(error), request.troubled), everyones),
         }
     }
 

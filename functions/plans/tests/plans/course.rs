@@ -8,6 +8,7 @@ use domain::metrics::Switched;
 use domain::plan::{End, OnFailure, Plan, Step};
 use domain::refusal::WaitFor;
 use domain::request::{Request, RollbackScope, Verb};
+use domain::time::Time;
 use domain::world::{Scope, World};
 
 use crate::account::Account;
@@ -318,7 +319,12 @@ pub fn rollback(release: &str) -> Request {
 
 /// An alarm's event of a service that has people decide.
 pub fn freeze(release: &str) -> Request {
-    request(Some(release), Verb::Freeze { reason: "alarm mobile-5xx: Threshold crossed: 12 > 5".to_owned() })
+    freeze_since(release, Time::from_seconds(i64::from(u32::MAX)))
+}
+
+/// An alarm's event that has been red since then.
+pub fn freeze_since(release: &str, since: Time) -> Request {
+    request(Some(release), Verb::Freeze { reason: "alarm mobile-5xx: Threshold crossed: 12 > 5".to_owned(), since })
 }
 
 /// A rollback as an event asks for it.

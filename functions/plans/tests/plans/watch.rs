@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{event, freeze, job, promote, promote_despite, rollback, sweep};
+use crate::course::{event, freeze, freeze_since, job, promote, promote_despite, rollback, sweep};
 
 fn watched() -> Account {
     let config = json!({
@@ -172,6 +172,21 @@ fn the_event_of_an_alarm_freezes_too_people_are_told_once_and_no_promotion_goes_
     let told: Vec<&str> = course.account.notices.iter().map(|notice| notice.headline.as_str()).collect();
     assert_eq!(told[1..], ["r2 is being promoted though its weights were frozen"]);
     assert_eq!(course.done().forwards("product"), "r2 100, r1 0");
+}
+
+#[test]
+fn an_event_that_comes_again_freezes_nothing_that_people_went_on_with() {
+    let red_since = frozen().now;
+    let config = json!({"traffic": {"steps": [10, 50], "step_seconds": 60}});
+    let account = frozen().configured(config).goes_off("mobile-5xx").call(&freeze_since("r2", red_since)).account;
+    let account = account.later(5).call_once(&promote_despite("r2")).account;
+    let course = account.later(1).call(&freeze_since("r2", red_since));
+    assert!(course.steps.is_empty(), "{}", course.story());
+    insta::assert_snapshot!(course.ended(), @"done: people went on with release r2 though that was so at 2026-11-21T10:01:20Z");
+    // Red once more, it is another alarm.
+    let account = course.account.alarm("mobile-5xx").later(5).goes_off("mobile-5xx");
+    let again = account.now;
+    assert!(account.call(&freeze_since("r2", again)).ended().contains("are frozen"));
 }
 
 #[test]

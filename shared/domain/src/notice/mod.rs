@@ -121,7 +121,7 @@ impl Notice {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match (self.status, self.event.as_str()) {
-            (Status::Failed | Status::Attention, _) | (_, ROLLBACK | FREEZE) => Level::Loud,
+            (Status::Failed | Status::Attention, _) | (_, ROLLBACK) | (Status::Refused, FREEZE) => Level::Loud,
             (Status::Done, "provision" | "finish" | "sweep") => Level::Quiet,
             (Status::Done | Status::Refused, _) => Level::Normal,
         }

@@ -4,6 +4,7 @@ use domain::config::{Service, Settings};
 use domain::event::read;
 use domain::id::{GroupArn, ReleaseId, ServiceName};
 use domain::notice::{Notice, Status};
+use domain::refusal::WaitFor;
 use domain::tags::{self, Read, Tags};
 use domain::time::Time;
 use domain::token::Token;
@@ -95,7 +96,7 @@ proptest! {
     fn any_token_is_read_or_begins_anew(text in ".{0,80}", started in any::<i64>(), attempt in any::<u32>()) {
         let _ = Token::read(&text);
         let written = format!(r#"{{"v":1,"started":{started},"attempt":{attempt}}}"#);
-        let token = Token::read(&written).unwrap().next();
+        let token = Token::read(&written).unwrap().next(&WaitFor::Aws { what: text }, Time::from_seconds(1_795_258_800));
         prop_assert_eq!(Token::read(&token.write()), Some(token));
         prop_assert!(token.started.to_string().len() < 40 && token.started - Time::from_seconds(0) == started);
     }

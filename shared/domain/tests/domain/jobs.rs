@@ -1,6 +1,7 @@
 //! Calls: CodePipeline jobs in the shape that AWS documents, and direct calls.
 
 use domain::event::{Ask, Event, read};
+use domain::refusal::WaitFor;
 use domain::request::{Function, RollbackScope, Verb};
 use domain::time::Time;
 use domain::token::Token;
@@ -40,7 +41,7 @@ fn asked(payload: &Value, function: Function) -> Result<Ask, Vec<String>> {
 #[test]
 fn a_job_is_read_with_its_id_what_it_asks_and_its_token() {
     let mut payload = job(r#"{"service":"mobile-web","release":"7a9a5b1e-0f2d","pipeline":"mobile-web"}"#);
-    let token = Token::first(Time::from_seconds(1_795_258_800)).next();
+    let token = Token::first(Time::from_seconds(1_795_258_800)).next(&WaitFor::Time, Time::from_seconds(1_795_258_860));
     payload["CodePipeline.job"]["data"]["continuationToken"] = json!(token.write());
     let Ok(Event::Job { id, ask: Ok(ask), token: found }) = read(&payload, Function::Provision) else { panic!() };
     assert_eq!((id.as_str(), found), ("11111111-abcd-1111-abcd-111111abcdef", Some(token)));
@@ -49,7 +50,7 @@ fn a_job_is_read_with_its_id_what_it_asks_and_its_token() {
         ("mobile-web", "7a9a5b1e-0f2d", &Verb::Provision)
     );
     assert_eq!(ask.pipeline.as_deref(), Some("mobile-web"));
-    let request = ask.request(found.map(|token| token.started));
+    let request = ask.request(found);
     assert_eq!(request.started, Some(Time::from_seconds(1_795_258_800)));
 }
 

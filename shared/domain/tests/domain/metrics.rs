@@ -89,7 +89,7 @@ fn each_end_counts_as_what_it_is() {
     let job = Request { started: Some(NOW + -90), ..request(Verb::Promote) };
     let alarm = failed();
     let spared = Outcome::Refused(Refusal::IsWayBack { release: ReleaseId::new("r1").unwrap(), product: None });
-    let freeze = request(Verb::Freeze { reason: "alarm mobile-5xx: 12 > 5".to_owned() });
+    let freeze = request(Verb::Freeze { reason: "alarm mobile-5xx: 12 > 5".to_owned(), since: NOW });
     let (back, both) = ([Switched::Back], [Switched::Forth, Switched::Back]);
     for (why, request, outcome, switched, bug, want) in [
         ("done", request(Verb::Finish), &done, &[][..], false, "Duration 1.25"),

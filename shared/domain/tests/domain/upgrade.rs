@@ -7,6 +7,7 @@
 
 use domain::event::{Event, read};
 use domain::id::ReleaseId;
+use domain::refusal::WaitFor;
 use domain::request::Function;
 use domain::tags::{self, Read, Role, Tags, read_begun, read_weights_since};
 use domain::time::Time;
@@ -83,7 +84,7 @@ fn a_token_of_version_0_1_goes_on_and_one_of_another_begins_anew() {
             other => panic!("{token}: {other:?}"),
         }
     };
-    let going_on = Token::first(SINCE).next();
+    let going_on = Token::first(SINCE).next(&WaitFor::Time, SINCE);
     assert_eq!(called(r#"{"v":1,"started":1795258800,"attempt":2}"#), Some(going_on));
     for other in [
         r#"{"v":2,"started":1795258800,"attempt":2}"#,

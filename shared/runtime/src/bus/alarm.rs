@@ -44,7 +44,7 @@ pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reaso
         let reason = format!("{what}: {reason}");
         let verb = match config.on_alarm {
             OnAlarm::Rollback => Verb::Rollback { reason, scope: RollbackScope::TrafficOnly },
-            OnAlarm::Freeze => Verb::Freeze { reason },
+            OnAlarm::Freeze => Verb::Freeze { reason, since: *since },
         };
         let mut request = Request::new(service, None, verb);
         let span = direct::span(&request);
