@@ -115,7 +115,8 @@ fn let_go(standing: &Standing<'_>, group: &Group) -> Option<Going> {
         let tags = Tags::from([(tags::OUT.to_owned(), standing.now.to_string())]);
         return Some(Going::now(vec![vec![Step::TagGroup { group: group.arn.clone(), tags }]]));
     };
-    let settled = out + i64::from(standing.service.settle_seconds);
+    // The tag has whole seconds: the group may have left the rule nearly one later than it says.
+    let settled = out + 1 + i64::from(standing.service.settle_seconds);
     if settled > standing.now {
         return Some(Going::wait(WaitFor::Settling { seconds: settled - standing.now }));
     }

@@ -48,6 +48,9 @@ impl Tally {
 /// The load balancer's log and the load may tell the moment of an end so far apart.
 const LOG_APART: Duration = Duration::from_secs(3);
 
+/// What is told of a request that was lost is within this of its end.
+const EVIDENCE_WITHIN: Duration = Duration::from_secs(10);
+
 /// HAProxy's clock is read once in a while: a line may seem so much older than it is.
 const LOG_EARLY: Duration = Duration::from_millis(50);
 
@@ -63,7 +66,7 @@ pub struct Judge<'a> {
     settle: Duration,
     drain: Duration,
     /// What the load balancer's log says: by the client, when it failed, and at which target.
-    log: HashMap<SocketAddr, Vec<(Instant, SocketAddr)>>,
+    log: HashMap<SocketAddr, Vec<(Instant, Option<SocketAddr>)>>,
 }
 
 impl<'a> Judge<'a> {
@@ -71,11 +74,11 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn new(journal: &'a Journal, deaths: &'a [Death], log: &[FailedRequest], pace: &Pace) -> Self {
         let (now, clock) = (Instant::now(), SystemTime::now());
-        let mut by_client: HashMap<SocketAddr, Vec<(Instant, SocketAddr)>> = HashMap::new();
+        let mut by_client: HashMap<SocketAddr, Vec<(Instant, Option<SocketAddr>)>> = HashMap::new();
         for line in log {
             let at = now.checked_sub(clock.duration_since(line.at).unwrap_or_default());
-            if let (Some(at), Some(target)) = (at, line.target) {
-                by_client.entry(line.client).or_default().push((at, target));
+            if let Some(at) = at {
+                by_client.entry(line.client).or_default().push((at, line.target));
             }
         }
         let (settle, drain) = (Duration::from_secs(pace.settle_seconds), Duration::from_secs(pace.drain_seconds));
@@ -89,7 +92,32 @@ impl<'a> Judge<'a> {
         let its = |at: Instant| {
             at + LOG_APART >= failure.ended && at <= failure.ended + LOG_APART && at + LOG_EARLY >= failure.began
         };
-        lines.iter().rev().find(|(at, _)| its(*at)).map(|(_, target)| *target)
+        lines.iter().rev().filter_map(|(at, target)| Some((*at, (*target)?))).find(|(at, _)| its(*at)).map(|(_, it)| it)
+    }
+
+    /// What is known of the moment of a request that was lost, from its end on: the load balancer's lines about its connection,
+    /// and the servers that were dead.
+    #[must_use]
+    pub fn evidence(&self, failure: &Failure) -> String {
+        let seconds = |at: Instant| match at.checked_duration_since(failure.ended) {
+            Some(later) => format!("+{:.3} s", later.as_secs_f64()),
+            None => format!("-{:.3} s", failure.ended.saturating_duration_since(at).as_secs_f64()),
+        };
+        let is_near = |at: Instant| at + EVIDENCE_WITHIN >= failure.ended && at <= failure.ended + EVIDENCE_WITHIN;
+        let logged = failure.server.client.and_then(|client| self.log.get(&client)).into_iter().flatten();
+        let logged = logged.filter(|(at, _)| is_near(*at)).map(|(at, target)| {
+            let target = target.map_or_else(|| "no target".to_owned(), |target| target.to_string());
+            format!("logged at {} with {target}", seconds(*at))
+        });
+        let dead = self.deaths.iter().filter(|death| {
+            death.from <= failure.ended + EVIDENCE_WITHIN
+                && death.until.is_none_or(|until| until + EVIDENCE_WITHIN >= failure.began)
+        });
+        let dead = dead.map(|death| {
+            let until = death.until.map(|until| format!(" to {}", seconds(until))).unwrap_or_default();
+            format!("{} ({}) dead from {}{until}", death.address, death.instance, seconds(death.from))
+        });
+        logged.chain(dead).collect::<Vec<_>>().join("; ")
     }
 
     /// Whose fault it was. What cannot be shown to be excused is lost.

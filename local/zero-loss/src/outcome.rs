@@ -65,7 +65,7 @@ impl<'a> Outcome<'a> {
                 let let_go = server.instance.as_deref().and_then(|instance| round.journal.let_go(instance));
                 let let_go = let_go.map(|at| failure.ended.saturating_duration_since(at).as_secs_f64());
                 lost.push(format!(
-                    "{:.2} s into the round, {} of service {} at node {}, after {:.2} s: {} (release {}, instance {}{})",
+                    "{:.2} s into the round, {} of service {} at node {}, after {:.2} s: {} (release {}, instance {}{}). {}",
                     failure.ended.saturating_duration_since(round.book.opened).as_secs_f64(),
                     failure.kind.name(),
                     failure.site + 1,
@@ -75,6 +75,7 @@ impl<'a> Outcome<'a> {
                     server.release.as_deref().unwrap_or("unknown"),
                     server.instance.as_deref().unwrap_or("unknown"),
                     let_go.map(|ago| format!(", deregistered {ago:.2} s before")).unwrap_or_default(),
+                    judge.evidence(failure),
                 ));
             }
         }

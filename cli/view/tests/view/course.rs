@@ -55,7 +55,7 @@ fn a_rollback_is_told_until_the_bad_release_is_gone() {
        9. tag i-r1-1, i-r1-2: role=product since=2026-11-21T10:00:00Z *
       10. tag the group of r1: role=product since=2026-11-21T10:00:00Z *
       11. tag the group of r2: out=2026-11-21T10:00:00Z
-      12. wait for the rule change to reach every load-balancer node, 15 s more
+      12. wait for the rule change to reach every load-balancer node, 16 s more
       13. wait for requests under way to end on i-r2-1, i-r2-2 (30 s)
       14. take i-r2-1, i-r2-2 out of the group of r2: what is under way ends first
       15. wait for requests under way to end on i-r2-1, i-r2-2
@@ -75,7 +75,7 @@ fn a_finish_is_told_until_what_was_before_is_gone() {
        3. read the product rule back
        4. tag the rule: since=2026-11-21T10:00:00Z *
        5. tag the group of r1: out=2026-11-21T10:00:00Z
-       6. wait for the rule change to reach every load-balancer node, 15 s more
+       6. wait for the rule change to reach every load-balancer node, 16 s more
        7. wait for requests under way to end on i-r1-1, i-r1-2 (30 s)
        8. take i-r1-1, i-r1-2 out of the group of r1: what is under way ends first
        9. wait for requests under way to end on i-r1-1, i-r1-2

@@ -28,11 +28,13 @@ fn r_is_product_it_is_tagged_kept_first_and_retired_and_rejected_releases_go() {
     1. tag the group of r1: out
     look again
     ---
-    wait for the rule change to reach every load-balancer node, 15 s more
+    wait for the rule change to reach every load-balancer node, 16 s more
     ---
-    wait for the rule change to reach every load-balancer node, 10 s more
+    wait for the rule change to reach every load-balancer node, 11 s more
     ---
-    wait for the rule change to reach every load-balancer node, 5 s more
+    wait for the rule change to reach every load-balancer node, 6 s more
+    ---
+    wait for the rule change to reach every load-balancer node, 1 s more
     ---
     wait for requests under way to end on i-r1-1, i-r1-2, i-r0-1, i-r0-2
     ---
@@ -199,11 +201,13 @@ fn when_a_group_was_out_before_it_came_into_a_rule_again_says_nothing_of_its_nex
     1. tag the group of r1: out
     look again
     ---
-    wait for the rule change to reach every load-balancer node, 15 s more
+    wait for the rule change to reach every load-balancer node, 16 s more
     ---
-    wait for the rule change to reach every load-balancer node, 10 s more
+    wait for the rule change to reach every load-balancer node, 11 s more
     ---
-    wait for the rule change to reach every load-balancer node, 5 s more
+    wait for the rule change to reach every load-balancer node, 6 s more
+    ---
+    wait for the rule change to reach every load-balancer node, 1 s more
     ---
     wait for requests under way to end on i-r1-1, i-r1-2
     ---

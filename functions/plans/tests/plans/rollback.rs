@@ -268,9 +268,10 @@ fn nothing_is_deregistered_before_the_rule_change_has_settled_nor_terminated_bef
     let course = world().product("r2").retired("r1").later(60).call(&rollback("r2"));
     let waits: Vec<String> = course.waits.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(waits.join("\n"), @"
-    the rule change to reach every load-balancer node, 15 s more
-    the rule change to reach every load-balancer node, 10 s more
-    the rule change to reach every load-balancer node, 5 s more
+    the rule change to reach every load-balancer node, 16 s more
+    the rule change to reach every load-balancer node, 11 s more
+    the rule change to reach every load-balancer node, 6 s more
+    the rule change to reach every load-balancer node, 1 s more
     requests under way to end on i-r2-1, i-r2-2
     requests under way to end on i-r2-1, i-r2-2
     requests under way to end on i-r2-1, i-r2-2
