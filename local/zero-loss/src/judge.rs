@@ -88,11 +88,14 @@ impl<'a> Judge<'a> {
     /// The target that the load balancer sent a request to that failed, by its log.
     fn target(&self, failure: &Failure) -> Option<SocketAddr> {
         let lines = self.log.get(&failure.server.client?)?;
-        // A connection has one request at a time.
         let its = |at: Instant| {
             at + LOG_APART >= failure.ended && at <= failure.ended + LOG_APART && at + LOG_EARLY >= failure.began
         };
-        lines.iter().rev().filter_map(|(at, target)| Some((*at, (*target)?))).find(|(at, _)| its(*at)).map(|(_, it)| it)
+        // A connection has one request at a time, and may have failed with the one after too: the line next to its end.
+        let next_to_it =
+            |at: Instant| at.saturating_duration_since(failure.ended).max(failure.ended.saturating_duration_since(at));
+        let lines = lines.iter().filter_map(|(at, target)| Some((*at, (*target)?))).filter(|(at, _)| its(*at));
+        lines.min_by_key(|(at, _)| next_to_it(*at)).map(|(_, target)| target)
     }
 
     /// What is known of the moment of a request that was lost, from its end on: the load balancer's lines about its connection,
@@ -205,6 +208,7 @@ mod tests {
             target: Some(address),
             status: Some(502),
         };
+        let elsewhere = |ms| FailedRequest { target: Some(([127, 0, 0, 8], 80).into()), ..line(ms) };
         let get = |ended, server: &Server| failure(began, ended, Kind::Get, server.clone());
         let stranger = Server { client: Some(([127, 0, 0, 1], 4001).into()), ..Server::default() };
         let closed = |ended, server: &Server| Failure { what: CLOSED.to_owned(), ..get(ended, server) };
@@ -231,6 +235,13 @@ mod tests {
                 Verdict::Lost,
             ),
             ("the log is about one before", vec![death(500, 3000)], vec![line(900)], get(1100, &logged), Verdict::Lost),
+            (
+                "the connection failed elsewhere later",
+                vec![death(500, 3000)],
+                vec![line(1101), elsewhere(2500)],
+                get(1100, &logged),
+                Verdict::OnKilledServer,
+            ),
             ("it was back already", vec![death(200, 900)], vec![], get(1100, &named), Verdict::Lost),
             ("it died later", vec![death(1200, 3000)], vec![], get(1100, &named), Verdict::Lost),
         ] {
