@@ -134,8 +134,9 @@ impl<'a> Judge<'a> {
             return Verdict::OnKilledServer;
         }
         // Where a target dies before it has answered, ALB says 502. HAProxy does so too, with a line in its log, but for a connection
-        // that served a request before: that one it closes, silently, and names no target. So it was asked at the kill.
-        let silent = instance.is_none() && target.is_none() && failure.what.starts_with(CLOSED);
+        // that served a request before: that one it closes, silently, and names no target. So it was asked at the kill. (A line soon
+        // after may be of another connection from the same port.)
+        let silent = instance.is_none() && failure.what.starts_with(CLOSED);
         let there = |death: &Death| failure.server.client.is_some_and(|client| death.clients.contains(&client));
         let at_kill = |death: &Death| failure.began <= death.from && failure.ended >= death.from && there(death);
         if silent && self.deaths.iter().any(at_kill) {
@@ -218,6 +219,13 @@ mod tests {
                 "closed silently, and was there",
                 vec![death(1050, 3000)],
                 vec![],
+                closed(1100, &logged),
+                Verdict::OnKilledServer,
+            ),
+            (
+                "closed silently, and its port failed again",
+                vec![death(1050, 3000)],
+                vec![elsewhere(1600)],
                 closed(1100, &logged),
                 Verdict::OnKilledServer,
             ),
