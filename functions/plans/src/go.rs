@@ -115,8 +115,9 @@ fn let_go(standing: &Standing<'_>, group: &Group) -> Option<Going> {
         let tags = Tags::from([(tags::OUT.to_owned(), standing.now.to_string())]);
         return Some(Going::now(vec![vec![Step::TagGroup { group: group.arn.clone(), tags }]]));
     };
+    let (settle, drain) = (i64::from(standing.service.settle_seconds), i64::from(standing.service.drain_seconds));
     // The tag has whole seconds: the group may have left the rule nearly one later than it says.
-    let settled = out + 1 + i64::from(standing.service.settle_seconds);
+    let settled = out + settle + i64::from(settle + drain > 0);
     if settled > standing.now {
         return Some(Going::wait(WaitFor::Settling { seconds: settled - standing.now }));
     }
@@ -133,7 +134,7 @@ fn let_go(standing: &Standing<'_>, group: &Group) -> Option<Going> {
         || Going::wait(WaitFor::Draining { targets: targets.iter().map(|t| t.instance.to_string()).collect() });
     // Out of all rules a group is in use nowhere, and then deregistered targets may be gone at once, without the group's own
     // delay: what reached them last, as late as settled, has its time before.
-    if settled + i64::from(standing.service.drain_seconds) > standing.now && !targets.is_empty() {
+    if settled + drain > standing.now && !targets.is_empty() {
         return Some(draining());
     }
     let registered: Vec<InstanceId> =
