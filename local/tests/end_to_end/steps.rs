@@ -13,11 +13,15 @@ use crate::stage::{
     teardown,
 };
 
+fn watched(config: &mut Value) {
+    quick(config);
+    config["alarms"] = json!(["mobile-5xx"]);
+}
+
 /// In steps that last: a promotion stands at its first one until somebody moves it.
 fn slowly(config: &mut Value) {
-    quick(config);
+    watched(config);
     config["traffic"] = json!({"steps": [10], "step_seconds": 3600, "stickiness_seconds": 300});
-    config["alarms"] = json!(["mobile-5xx"]);
 }
 
 fn freezing(config: &mut Value) {
@@ -35,6 +39,12 @@ async fn at_the_first_step(change: fn(&mut Value)) -> Stack {
     assert_eq!(status(&answer), "waiting", "{answer:#}");
     assert_eq!(weights(&stack).await, [("r2".to_owned(), 10), ("r1".to_owned(), 90)]);
     stack
+}
+
+fn despite_alarms(release: &str) -> Value {
+    let mut ask = ask(SERVICE, release);
+    ask["despite_alarms"] = json!(true);
+    ask
 }
 
 async fn weights(stack: &Stack) -> Vec<(String, u32)> {
@@ -113,9 +123,7 @@ async fn with_freeze_the_weights_stay_and_people_decide() {
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["frozen", "10 %", "despite_alarms"]).await;
     assert_eq!(weights(&stack).await, before);
     // They go on; the event comes again, as events do.
-    let mut despite = ask(SERVICE, "r2");
-    despite["despite_alarms"] = json!(true);
-    assert_eq!(status(&stack.call("promote", &despite).await.unwrap()), "waiting");
+    assert_eq!(status(&stack.call("promote", &despite_alarms("r2")).await.unwrap()), "waiting");
     stack.bus().put(&alarms::event("mobile-5xx", "ALARM")).unwrap();
     stack.idle().await.unwrap();
     let answer = stack.call("promote", &ask(SERVICE, "r2")).await.unwrap();
@@ -154,11 +162,7 @@ async fn by_weight(stack: &Stack) -> Vec<(String, u32)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_red_alarm_refuses_a_promotion_unless_it_is_asked_for_despite_it() {
-    let change = |config: &mut Value| {
-        quick(config);
-        config["alarms"] = json!(["mobile-5xx"]);
-    };
-    let stack = stack_with(Options { change, ..Options::scripted() }).await;
+    let stack = stack_with(Options { change: watched, ..Options::scripted() }).await;
     refuses_for_a_missing_alarm(&stack).await;
     alarms::turn(&stack, "mobile-5xx", "OK").await;
     done(&stack, "promote", &ask(SERVICE, "r1")).await;
@@ -166,9 +170,7 @@ async fn a_red_alarm_refuses_a_promotion_unless_it_is_asked_for_despite_it() {
     alarms::turn(&stack, "mobile-5xx", "ALARM").await;
     refuses(&stack, "promote", &ask(SERVICE, "r2"), &["mobile-5xx", "is red", "despite_alarms"]).await;
     assert_eq!(served(&stack, SERVICE).await, ["r1"]);
-    let mut despite = ask(SERVICE, "r2");
-    despite["despite_alarms"] = json!(true);
-    done(&stack, "promote", &despite).await;
+    done(&stack, "promote", &despite_alarms("r2")).await;
     assert_eq!(served(&stack, SERVICE).await, ["r2"]);
     let told = stack.notices().wait(PATIENCE, |notice| notice.attribute("event") == "despite-alarms").await.unwrap();
     says(&told.text(), &["r2", "mobile-5xx"]);
@@ -176,19 +178,13 @@ async fn a_red_alarm_refuses_a_promotion_unless_it_is_asked_for_despite_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_pipeline_a_fix_goes_out_despite_a_red_alarm_by_a_call_before_its_approval() {
-    let change = |config: &mut Value| {
-        quick(config);
-        config["alarms"] = json!(["mobile-5xx"]);
-    };
-    let stack = stack_with(Options { change, ..Options::scripted() }).await;
+    let stack = stack_with(Options { change: watched, ..Options::scripted() }).await;
     alarms::turn(&stack, "mobile-5xx", "OK").await;
     product(&stack, SERVICE, "r1").await;
     alarms::turn(&stack, "mobile-5xx", "ALARM").await;
     let id = stack.ship(SERVICE, "2", &Changes::default()).await.unwrap();
     stack.approval(SERVICE, &id, "ShipIt").await.unwrap();
-    let mut despite = ask(SERVICE, &id);
-    despite["despite_alarms"] = json!(true);
-    done(&stack, "promote", &despite).await;
+    done(&stack, "promote", &despite_alarms(&id)).await;
     stack.answer(SERVICE, &id, "ShipIt", Approval::Approved, "it is the fix").await.unwrap();
     stack.answer(SERVICE, &id, "KeepIt", Approval::Approved, "it is good").await.unwrap();
     assert_eq!(stack.over(SERVICE, &id).await.unwrap(), ExecutionStatus::Succeeded);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use gateway::{Bytes, Rule, What};
 use local::Options;
 
-use super::{command, run, run_command, slow};
+use super::waits::slow;
+use super::{command, run, run_command};
 use crate::stage::{SERVICE, pre_product, product, stack, unchanged_since};
 
 #[tokio::test]

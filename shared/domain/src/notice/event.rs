@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Notice, SENTENCE_CHARACTERS, Status, cut};
+use super::{FREEZE, Notice, ROLLBACK, SENTENCE_CHARACTERS, SPARED, Status, cut};
 
 /// The source of all our events.
 pub const SOURCE: &str = "pointsman";
@@ -25,10 +25,10 @@ impl Notice {
             (_, "register") => "Pointsman Register",
             (_, "promote") => "Pointsman Promote",
             (_, "finish") => "Pointsman Finish",
-            (_, "rollback" | "spared") => "Pointsman Rollback",
+            (_, ROLLBACK | SPARED) => "Pointsman Rollback",
             (_, "remove") => "Pointsman Remove",
             (_, "rejected") => "Pointsman Release Rejected",
-            (Status::Attention, _) | (_, "freeze") => "Pointsman Attention",
+            (Status::Attention, _) | (_, FREEZE) => "Pointsman Attention",
             (Status::Done | Status::Refused | Status::Failed, _) => "Pointsman Call",
         }
     }
