@@ -1,10 +1,12 @@
 //! Plain HTTP requests to the load balancer, as a browser sends them.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use hyper::header::HOST;
+use hyper::header::{COOKIE, HOST, SET_COOKIE};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -14,11 +16,12 @@ use crate::trouble::{Result, Trouble, While};
 /// Whoever waits longer for a page has gone.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client of one address, with connections that it keeps.
+/// A client of one address, with connections that it keeps, and the last cookie of each site.
 #[derive(Clone, Debug)]
 pub struct Web {
     client: Client<HttpConnector, Empty<Bytes>>,
     url: String,
+    cookies: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// What came back.
@@ -33,7 +36,8 @@ impl Web {
     pub fn new(url: &str) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Self { client: Client::builder(TokioExecutor::new()).build(connector), url: url.to_owned() }
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Self { client, url: url.to_owned(), cookies: Arc::default() }
     }
 
     /// Gets a page of a site.
@@ -42,10 +46,19 @@ impl Web {
     ///
     /// Where no answer comes. An answer that is an error is a page.
     pub async fn get(&self, host: &str, path: &str) -> Result<Page> {
-        let request = hyper::Request::get(format!("{}{path}", self.url)).header(HOST, host).body(Empty::new())?;
+        let mut request = hyper::Request::get(format!("{}{path}", self.url)).header(HOST, host);
+        if let Some(cookie) = self.cookies.lock().unwrap_or_else(PoisonError::into_inner).get(host) {
+            request = request.header(COOKIE, cookie);
+        }
+        let request = request.body(Empty::new())?;
         let exchange = async {
             let answer = self.client.request(request).await?;
             let status = answer.status().as_u16();
+            let cookie = answer.headers().get(SET_COOKIE).and_then(|value| value.to_str().ok()?.split(';').next());
+            if let Some(cookie) = cookie {
+                let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+                cookies.insert(host.to_owned(), cookie.to_owned());
+            }
             let body = answer.into_body().collect().await?.to_bytes();
             Ok(Page { status, body: String::from_utf8_lossy(&body).trim().to_owned() })
         };

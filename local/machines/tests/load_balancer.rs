@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use gateway::State;
 use world::client::Client;
-use world::{World, condition, forward};
+use world::{World, condition, forward, sticky};
 
 const HOST: &str = "m.example.com";
 
@@ -63,6 +63,49 @@ async fn a_switch_loses_no_request_and_holds_for_the_next_one_on_every_connectio
 
     stop.store(true, Ordering::SeqCst);
     assert!(crowd.join_all().await.iter().all(|answered| *answered > 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sticky_rules_cookie_outlives_a_weight_of_zero_and_neither_its_group_nor_the_stickiness() {
+    let world = World::with_nodes(&[Duration::ZERO]).await;
+    let (old, old_instance, _old_server) = world.served_group("old").await;
+    let (new, new_instance, _new_server) = world.served_group("new").await;
+    let rule = world.rule(20, &on_host(HOST), sticky(&[(&old, 0), (&new, 100)])).await;
+    world.register(&old, &old_instance).await;
+    world.register(&new, &new_instance).await;
+    world.until(&old, &old_instance, State::Healthy).await;
+    world.until(&new, &new_instance, State::Healthy).await;
+    world.settle().await;
+
+    let (mut client, mut elsewhere) = (world.client().await, world.client_of(1).await);
+    let cookie = cookie(&client.get(HOST, "/").await.head).unwrap();
+    assert!(cookie.contains("Expires="), "{cookie}");
+    let cookie = format!("Cookie: theme=dark; {}\r\n", cookie.split(';').next().unwrap());
+    for (why, action, with_cookie, without) in [
+        ("weight 0 moves nobody who has the cookie", sticky(&[(&old, 100), (&new, 0)]), "new", "old"),
+        ("who has the cookie of a group that left goes by the weights", sticky(&[(&old, 100)]), "old", "old"),
+        ("a cookie counts in a sticky rule only", forward(&[(&old, 100), (&new, 0)]), "old", "old"),
+    ] {
+        world.modify_rule(&rule, action).await;
+        world.settle().await;
+        for client in [&mut client, &mut elsewhere] {
+            let answer = client.request(HOST, "/", &cookie).await.unwrap();
+            assert!(answer.body.starts_with(with_cookie), "{why}: {answer:?}");
+            let answer = client.get(HOST, "/").await;
+            assert!(answer.body.starts_with(without), "{why}: {answer:?}");
+        }
+    }
+    assert_eq!(self::cookie(&client.get(HOST, "/").await.head), None, "a rule that is not sticky gives no cookie");
+
+    for odd in ["|", "", "0|7F000001|m.example.com|/", "a=b"] {
+        let answer = client.request(HOST, "/", &format!("Cookie: AWSALBTG={odd}\r\n")).await.unwrap();
+        assert!(answer.body.starts_with("old"), "{odd}: {answer:?}");
+    }
+}
+
+/// What an answer has its client send from then on.
+fn cookie(head: &str) -> Option<String> {
+    head.lines().find_map(|line| line.to_lowercase().starts_with("set-cookie: ").then(|| line[12..].to_owned()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

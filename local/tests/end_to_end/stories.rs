@@ -2,10 +2,16 @@
 
 use local::customers::Customers;
 use local::pictures::{self, Told};
+use local::revision::Changes;
 use local::shares::Shares;
+use local::stack::{Approval, PATIENCE};
 use local::story::{Release, Story};
+use local::web::Web;
 use local::{Options, Stack, service};
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::stage::{SERVICE, done, teardown};
 
 /// A stack with real servers, and the folder they are in.
 async fn stack() -> (Stack, TempDir) {
@@ -17,6 +23,11 @@ async fn stack() -> (Stack, TempDir) {
 fn customers(stack: &Stack) -> Customers {
     let host = service::host(&stack.config_of(&stack.options().service), "product");
     Customers::of(&stack.load_balancer_url(), &host)
+}
+
+/// Half of the customers for an hour, and whoever was served keeps his release.
+fn sticky(config: &mut Value) {
+    config["traffic"] = json!({"steps": [50], "step_seconds": 3600, "stickiness_seconds": 300});
 }
 
 /// They got an answer each time.
@@ -78,4 +89,37 @@ async fn a_canary_that_an_alarm_stops_gives_back_what_it_had_and_the_pictures_sa
     }
     assert_eq!(html.matches("\"tone\":").count(), 9, "and nothing else is marked");
     assert_eq!(stack.problems(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_keeps_the_release_that_served_him_in_a_step_and_leaves_it_when_it_is_rolled_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { folder: folder.path().to_owned(), change: sticky, ..Options::new() };
+    let stack = Stack::start(options).await.unwrap();
+    let (_story, _one, customers) = first(&stack).await;
+    let two = stack.ship(SERVICE, "2", &Changes::default()).await.unwrap();
+    stack.answer(SERVICE, &two, "ShipIt", Approval::Approved, "half of them first").await.unwrap();
+
+    // One of new customers gets the new release, once it has its half.
+    let host = service::host(&stack.config_of(SERVICE), "product");
+    let version = async |customer: &Web| customer.get(&host, "/version").await.unwrap().body;
+    let mut changes = stack.machines().unwrap().load_balancer().passes();
+    let one_of_many = async {
+        loop {
+            for _ in 0..40 {
+                let customer = Web::new(&stack.load_balancer_url());
+                if version(&customer).await == "2" {
+                    return customer;
+                }
+            }
+            changes.changed().await.unwrap();
+        }
+    };
+    let customer = tokio::time::timeout(PATIENCE, one_of_many).await.expect("nobody gets the new release");
+    for _ in 0..50 {
+        assert_eq!(version(&customer).await, "2");
+    }
+    done(&stack, "teardown", &teardown(SERVICE, &two, "rollback")).await;
+    assert_eq!(version(&customer).await, "1", "his cookie names a group that is in no rule any more");
+    none_was_lost(&customers);
 }

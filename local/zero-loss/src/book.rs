@@ -137,6 +137,8 @@ pub struct Book {
     pub under_way: usize,
     /// How many were begun.
     pub begun: u64,
+    /// How many went, by a sticky rule's cookie, to the release that had given it.
+    pub kept: u64,
     /// When the last request was begun: what ends later says nothing of gaps.
     ended: Option<Instant>,
 }
@@ -222,6 +224,7 @@ impl Book {
             late: Duration::ZERO,
             under_way: 0,
             begun: 0,
+            kept: 0,
             ended: None,
         }
     }

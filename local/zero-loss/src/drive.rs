@@ -39,6 +39,9 @@ const TROUBLE_WITHIN_MS_IN_STEPS: u64 = 7000;
 const STEPS: [u32; 2] = [20, 60];
 const STEP_SECONDS: u32 = 3;
 
+/// How long a customer keeps the release that served him, where the steps are sticky.
+const STICKINESS_SECONDS: u32 = 300;
+
 /// How long a release is watched where it is.
 const BAKE_SECONDS: u32 = 2;
 
@@ -371,7 +374,8 @@ fn is_back(status: &str, answer: &Value) -> bool {
     status == "done" || (status == "waiting" && after.iter().any(|words| reason.contains(words)))
 }
 
-/// The config of a site of this number, at the pace of a run: by turns in steps, at once, and at once but watched for a while.
+/// The config of a site of this number, at the pace of a run: by turns in steps, at once, and at once but watched for a while. Every second
+/// one's steps are sticky.
 ///
 /// # Errors
 ///
@@ -385,7 +389,12 @@ pub fn config(stack: &Stack, name: &str, number: u32, pace: &Pace) -> Result<Val
         config.insert("drain_seconds".to_owned(), json!(pace.drain_seconds));
         match number % 3 {
             1 => {
-                config.insert("traffic".to_owned(), json!({"steps": STEPS, "step_seconds": STEP_SECONDS}));
+                let traffic = if number.is_multiple_of(2) {
+                    json!({"steps": STEPS, "step_seconds": STEP_SECONDS, "stickiness_seconds": STICKINESS_SECONDS})
+                } else {
+                    json!({"steps": STEPS, "step_seconds": STEP_SECONDS})
+                };
+                config.insert("traffic".to_owned(), traffic);
                 config.insert("alarms".to_owned(), json!([alarm::name(name)]));
             }
             2 => {}

@@ -197,6 +197,10 @@ impl<'a> Outcome<'a> {
                 grouped(self.rounds.iter().map(|round| round.book.begun).sum()),
             ),
             ("as the load balancer itself counted them", grouped(self.rounds.iter().map(|round| round.counted).sum())),
+            (
+                "answered by the release that a sticky rule's cookie named",
+                grouped(self.rounds.iter().map(|round| round.book.kept).sum()),
+            ),
             ("the load generator began one late by, at most", format!("{:.0} ms", late.as_secs_f64() * 1000.0)),
             ("the second load-balancer node hears of a rule change later by", seconds(NODE_LAG)),
             ("a rule change took until a node went by it, at most", seconds(self.slowest_change())),

@@ -34,6 +34,9 @@ pub const FRONTEND: &str = "listener";
 /// The first word of a line of the log.
 pub const LOG_MARK: &str = "failed";
 
+/// The cookie of a sticky rule, as ALB calls it.
+pub const COOKIE: &str = "AWSALBTG";
+
 /// The map of the rules, by which HAProxy knows it.
 pub const MAP_FILE: &str = "rules.map";
 
@@ -81,13 +84,14 @@ frontend {FRONTEND}
     http-request set-header X-Forwarded-Port {port}
 
     # The rules; see rules.rs for what the map holds.
-    http-request set-var-fmt(txn.request) "%[src,hex]|%[req.hdr(host),host_only,lower]|%[path]"
+    http-request set-var(txn.cookie) req.cook({COOKIE}) if {{ req.cook({COOKIE}) -m reg ^[0-9a-z]+$ }}
+    http-request set-var-fmt(txn.request) "%[var(txn.cookie)]|%[src,hex]|%[req.hdr(host),host_only,lower]|%[path]"
     http-request set-var(txn.action) var(txn.request),map_reg({MAP_FILE})
 
     # A number below the sum of the weights falls to the last group that begins at or below it.
     http-request set-var(txn.total) var(txn.action),field(2,:),add(0)
     http-request set-var(txn.pick) rand,mod(txn.total)
-    http-request set-var(txn.group) var(txn.action),field(4,:)
+    http-request set-var(txn.goal) var(txn.action),field(4,:)
 "#
     );
     for group in 1..GROUPS_MAX {
@@ -95,13 +99,15 @@ frontend {FRONTEND}
         let _ = writeln!(config, "    http-request set-var(txn.begin) var(txn.action),field({begin},:),add(0)");
         let _ = writeln!(
             config,
-            "    http-request set-var(txn.group) var(txn.action),field({name},:) if {{ var(txn.action),field({name},:) -m found }} {{ var(txn.pick),sub(txn.begin) -m int ge 0 }}"
+            "    http-request set-var(txn.goal) var(txn.action),field({name},:) if {{ var(txn.action),field({name},:) -m found }} {{ var(txn.pick),sub(txn.begin) -m int ge 0 }}"
         );
     }
     let _ = write!(
         config,
-        r#"    use_backend fixed-response if {{ var(txn.action),field(1,:) -m str fixed }}
-    use_backend %[var(txn.group)] if {{ var(txn.group) -m found }}
+        r#"    http-request set-var(txn.sticky) var(txn.goal),field(3,=),add(0)
+    http-response add-header Set-Cookie "{COOKIE}=%[var(txn.goal),field(2,=)]; Expires=%[date,add(txn.sticky),http_date]; Path=/" if {{ var(txn.sticky) -m found }}
+    use_backend fixed-response if {{ var(txn.action),field(1,:) -m str fixed }}
+    use_backend %[var(txn.goal),field(1,=)] if {{ var(txn.goal) -m found }}
     default_backend {NO_TARGETS}
 
 # A group without registered targets, or no rule at all.

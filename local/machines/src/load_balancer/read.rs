@@ -44,7 +44,11 @@ pub enum Condition {
 /// What a rule does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    Forward(Vec<WeightedGroup>),
+    Forward {
+        groups: Vec<WeightedGroup>,
+        /// How long a customer keeps the group that served him, where the rule is sticky.
+        sticky_seconds: Option<u32>,
+    },
     FixedResponse {
         status: u16,
         content_type: String,
@@ -191,7 +195,7 @@ impl Rule {
     /// The groups that it names, whatever their weight.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         match &self.action {
-            Action::Forward(groups) => groups.as_slice(),
+            Action::Forward { groups, .. } => groups.as_slice(),
             Action::FixedResponse { .. } | Action::Unknown(_) => &[],
         }
         .iter()
@@ -242,7 +246,8 @@ fn condition(node: Node<'_, '_>) -> Condition {
 fn action(node: Node<'_, '_>) -> Action {
     match xml::text(node, "Type").unwrap_or_default() {
         "forward" => {
-            let mut groups: Vec<WeightedGroup> = xml::child(node, "ForwardConfig")
+            let config = xml::child(node, "ForwardConfig");
+            let mut groups: Vec<WeightedGroup> = config
                 .into_iter()
                 .flat_map(|config| xml::list(config, "TargetGroups", "member"))
                 .filter_map(|group| {
@@ -255,7 +260,11 @@ fn action(node: Node<'_, '_>) -> Action {
                     xml::text(node, "TargetGroupArn").map(|arn| WeightedGroup { arn: arn.to_owned(), weight: 1 }),
                 );
             }
-            Action::Forward(groups)
+            let sticky_seconds = config
+                .and_then(|config| xml::child(config, "TargetGroupStickinessConfig"))
+                .filter(|stickiness| xml::text(*stickiness, "Enabled") == Some("true"))
+                .and_then(|stickiness| xml::text(stickiness, "DurationSeconds")?.parse().ok());
+            Action::Forward { groups, sticky_seconds }
         }
         "fixed-response" => {
             let config = xml::child(node, "FixedResponseConfig");

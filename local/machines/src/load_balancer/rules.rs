@@ -1,12 +1,16 @@
 //! A listener's rules as HAProxy's map: one pattern for each rule, in the order of their priorities.
 //!
-//! A request is looked up as `SOURCE|host|path`: the client's address in hexadecimal, the host in lower case
-//! without a port, the path without the query. The first pattern that matches has the action as its value:
+//! A request is looked up as `cookie|SOURCE|host|path`: the group that a sticky rule's cookie names, the client's
+//! address in hexadecimal, the host in lower case without a port, the path without the query. The first pattern that
+//! matches has the action as its value:
 //!
 //! ```text
-//! forward:<sum of weights>:<0>:<backend>:<first weight>:<backend>:<first two weights>:<backend>…
+//! forward:<sum of weights>:<0>:<goal>:<first weight>:<goal>:<first two weights>:<goal>…
 //! fixed:<status>:<content type>:<body, percent-encoded>
 //! ```
+//!
+//! A goal is a backend, in a sticky rule `<backend>=<what the cookie says>=<seconds that it lives>`. A sticky rule has a
+//! pattern more for each of its groups, before its own: whoever brings that group's cookie goes there, whatever its weight.
 //!
 //! All of it is one map because HAProxy changes a map in one step: no request sees half of a change.
 
@@ -34,13 +38,41 @@ pub fn render(rules: &[Rule], backend: impl Fn(&str) -> Option<String>) -> (Vec<
     let (mut entries, mut problems) = (Vec::new(), Vec::new());
     for rule in rules {
         match (pattern(&rule.conditions), value(&rule.action, &backend)) {
-            (Ok(pattern), Ok(value)) => entries.push(Entry { pattern, value }),
+            (Ok(pattern), Ok(value)) => {
+                entries.extend(cookies(&rule.action, &pattern, &backend));
+                entries.push(Entry { pattern: format!("^[^|]*{pattern}"), value });
+            }
             (Err(problem), _) | (_, Err(problem)) => problems.push(format!("rule {} is left out: {problem}", rule.arn)),
         }
     }
     (entries, problems)
 }
 
+/// What a sticky rule does with the cookies of its groups.
+fn cookies(action: &Action, pattern: &str, backend: impl Fn(&str) -> Option<String>) -> Vec<Entry> {
+    let Action::Forward { groups, sticky_seconds: Some(seconds) } = action else { return Vec::new() };
+    let entry = |group: &WeightedGroup| Entry {
+        pattern: format!("^{}{pattern}", cookie(&group.arn)),
+        value: format!("forward:1:0:{}", goal(&group.arn, Some(*seconds), &backend)),
+    };
+    groups.iter().map(entry).collect()
+}
+
+/// What a cookie says: the end of its group's ARN, which no other group has.
+fn cookie(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// Where requests for a group go.
+fn goal(arn: &str, sticky_seconds: Option<u32>, backend: impl Fn(&str) -> Option<String>) -> String {
+    match (backend(arn), sticky_seconds) {
+        (None, _) => NO_TARGETS.to_owned(),
+        (Some(backend), None) => backend,
+        (Some(backend), Some(seconds)) => format!("{backend}={}={seconds}", cookie(arn)),
+    }
+}
+
+/// Everything but the cookie, with which a pattern begins.
 fn pattern(conditions: &[Condition]) -> Result<String, String> {
     let (mut sources, mut hosts, mut paths) = (Vec::new(), Vec::new(), Vec::new());
     for condition in conditions {
@@ -60,7 +92,7 @@ fn pattern(conditions: &[Condition]) -> Result<String, String> {
         [one] => Ok(one.clone()),
         _ => Err("it has two conditions of one field".to_owned()),
     };
-    Ok(format!("^{}[|]{}[|]{}$", part(sources, "[^|]*")?, part(hosts, "[^|]*")?, part(paths, ".*")?))
+    Ok(format!("[|]{}[|]{}[|]{}$", part(sources, "[^|]*")?, part(hosts, "[^|]*")?, part(paths, ".*")?))
 }
 
 /// Matches any of the patterns, and nothing where there is none.
@@ -109,7 +141,7 @@ fn network(network: &Ipv4Net) -> String {
 
 fn value(action: &Action, backend: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     match action {
-        Action::Forward(groups) => forward(groups, backend),
+        Action::Forward { groups, sticky_seconds } => forward(groups, *sticky_seconds, backend),
         Action::FixedResponse { status, content_type, body } => {
             let body: String = form_urlencoded::byte_serialize(body.as_bytes()).collect();
             let content_type = if content_type.is_empty() { "text/plain" } else { content_type };
@@ -119,7 +151,11 @@ fn value(action: &Action, backend: impl Fn(&str) -> Option<String>) -> Result<St
     }
 }
 
-fn forward(groups: &[WeightedGroup], backend: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+fn forward(
+    groups: &[WeightedGroup],
+    sticky_seconds: Option<u32>,
+    backend: impl Fn(&str) -> Option<String>,
+) -> Result<String, String> {
     if groups.len() > GROUPS_MAX {
         return Err(format!("it forwards to {} groups, and AWS allows {GROUPS_MAX}", groups.len()));
     }
@@ -130,8 +166,7 @@ fn forward(groups: &[WeightedGroup], backend: impl Fn(&str) -> Option<String>) -
     let mut value = format!("forward:{total}");
     let mut sum = 0;
     for group in groups.iter().filter(|group| group.weight > 0) {
-        let backend = backend(&group.arn).unwrap_or_else(|| NO_TARGETS.to_owned());
-        let _ = write!(value, ":{sum}:{backend}");
+        let _ = write!(value, ":{sum}:{}", goal(&group.arn, sticky_seconds, &backend));
         sum += group.weight;
     }
     Ok(value)
@@ -146,16 +181,19 @@ mod tests {
     }
 
     fn weights(weights: &[(&str, u32)]) -> Action {
-        Action::Forward(
-            weights.iter().map(|(arn, weight)| WeightedGroup { arn: (*arn).to_owned(), weight: *weight }).collect(),
-        )
+        let weighted = |(arn, weight): &(&str, u32)| WeightedGroup { arn: (*arn).to_owned(), weight: *weight };
+        Action::Forward { groups: weights.iter().map(weighted).collect(), sticky_seconds: None }
+    }
+
+    fn all_rendered(conditions: Vec<Condition>, action: Action) -> Vec<Entry> {
+        let rule = Rule { arn: "r".to_owned(), conditions, action };
+        let (entries, problems) = render(&[rule], |arn| (arn != "empty").then(|| format!("backend-{arn}")));
+        assert_eq!(problems, Vec::<String>::new());
+        entries
     }
 
     fn rendered(conditions: Vec<Condition>, action: Action) -> Entry {
-        let rule = Rule { arn: "r".to_owned(), conditions, action };
-        let (mut entries, problems) = render(&[rule], |arn| (arn != "empty").then(|| format!("backend-{arn}")));
-        assert_eq!(problems, Vec::<String>::new());
-        entries.remove(0)
+        all_rendered(conditions, action).remove(0)
     }
 
     #[test]
@@ -163,23 +201,23 @@ mod tests {
         let networks =
             |values: &[&str]| Condition::SourceIps(values.iter().map(|value| value.parse().unwrap()).collect());
         for (why, conditions, pattern) in [
-            ("the default rule takes all", vec![], r"^[^|]*[|][^|]*[|].*$"),
+            ("the default rule takes all", vec![], r"^[^|]*[|][^|]*[|][^|]*[|].*$"),
             (
                 "hosts in lower case",
                 vec![Condition::Hosts(texts(&["*.Example.com", "a"]))],
-                r"^[^|]*[|]([^|]*\x2eexample\x2ecom|a)[|].*$",
+                r"^[^|]*[|][^|]*[|]([^|]*\x2eexample\x2ecom|a)[|].*$",
             ),
-            ("paths as they are", vec![Condition::Paths(texts(&["/A?/*"]))], r"^[^|]*[|][^|]*[|](/A./.*)$"),
+            ("paths as they are", vec![Condition::Paths(texts(&["/A?/*"]))], r"^[^|]*[|][^|]*[|][^|]*[|](/A./.*)$"),
             (
                 "source and host",
                 vec![
                     networks(&["10.0.0.0/8", "172.16.0.0/12", "1.2.3.4/32", "128.0.0.0/1"]),
                     Condition::Hosts(texts(&["a"])),
                 ],
-                r"^(0A......|AC1.....|01020304|[89ABCDEF].......)[|](a)[|].*$",
+                r"^[^|]*[|](0A......|AC1.....|01020304|[89ABCDEF].......)[|](a)[|].*$",
             ),
-            ("no IPv4 source at all", vec![networks(&[])], r"^(?!)[|][^|]*[|].*$"),
-            ("every source", vec![networks(&["0.0.0.0/0"])], r"^(........)[|][^|]*[|].*$"),
+            ("no IPv4 source at all", vec![networks(&[])], r"^[^|]*[|](?!)[|][^|]*[|].*$"),
+            ("every source", vec![networks(&["0.0.0.0/0"])], r"^[^|]*[|](........)[|][^|]*[|].*$"),
         ] {
             assert_eq!(rendered(conditions, weights(&[("g", 1)])).pattern, pattern, "{why}");
         }
@@ -209,6 +247,27 @@ mod tests {
         ] {
             assert_eq!(rendered(vec![], action).value, value, "{why}");
         }
+    }
+
+    #[test]
+    fn a_sticky_rule_goes_by_the_cookie_of_each_of_its_groups_first() {
+        let Action::Forward { groups, .. } = weights(&[("tg/a/1f", 10), ("tg/b/2e", 90), ("tg/c/3d", 0), ("empty", 0)])
+        else {
+            panic!("no forward action")
+        };
+        let entries =
+            all_rendered(vec![Condition::Hosts(texts(&["h"]))], Action::Forward { groups, sticky_seconds: Some(300) });
+        let lines: Vec<String> = entries.iter().map(|entry| format!("{} {}", entry.pattern, entry.value)).collect();
+        assert_eq!(
+            lines,
+            [
+                "^1f[|][^|]*[|](h)[|].*$ forward:1:0:backend-tg/a/1f=1f=300",
+                "^2e[|][^|]*[|](h)[|].*$ forward:1:0:backend-tg/b/2e=2e=300",
+                "^3d[|][^|]*[|](h)[|].*$ forward:1:0:backend-tg/c/3d=3d=300",
+                "^empty[|][^|]*[|](h)[|].*$ forward:1:0:no-targets",
+                "^[^|]*[|][^|]*[|](h)[|].*$ forward:100:0:backend-tg/a/1f=1f=300:10:backend-tg/b/2e=2e=300",
+            ]
+        );
     }
 
     #[test]

@@ -40,6 +40,16 @@ pub fn forward(groups: &[(&str, u32)]) -> Vec<(String, String)> {
     parameters
 }
 
+/// The same, where customers keep the group that served them for a minute.
+pub fn sticky(groups: &[(&str, u32)]) -> Vec<(String, String)> {
+    let mut parameters = forward(groups);
+    for (name, value) in [("Enabled", "true"), ("DurationSeconds", "60")] {
+        let prefix = "Actions.member.1.ForwardConfig.TargetGroupStickinessConfig";
+        parameters.push((format!("{prefix}.{name}"), value.to_owned()));
+    }
+    parameters
+}
+
 /// One condition of a listener rule.
 pub fn condition(n: usize, field: &str, values: &[&str]) -> Vec<(String, String)> {
     let prefix = format!("Conditions.member.{n}");

@@ -1,6 +1,6 @@
 //! Requests whose answers are pages, receipts and streams.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONNECTION, HOST, HeaderValue};
+use hyper::header::{CONNECTION, COOKIE, HOST, HeaderValue, SET_COOKIE};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -24,11 +24,13 @@ const IDLE_MAX: Duration = Duration::from_secs(20);
 /// How far apart the chunks of a stream are.
 const CHUNK_EVERY_MS: u64 = 50;
 
-/// A connection to a node.
+/// A customer: a connection to a node, and what he brings along from one request to the next.
 #[derive(Debug)]
 struct Sender {
     requests: SendRequest<Full<Bytes>>,
     client: SocketAddr,
+    /// The load balancer's cookie by the number of its site, with the release that answered when he got it.
+    cookies: BTreeMap<usize, (HeaderValue, String)>,
 }
 
 /// The connections that are kept alive, by node; those used last are used first.
@@ -83,14 +85,18 @@ async fn sender(shared: &Shared, order: &Order) -> Result<Sender, String> {
         // What it fails with is told to whoever waits for an answer on it.
         let _ = connection.await;
     });
-    Ok(Sender { requests, client })
+    Ok(Sender { requests, client, cookies: BTreeMap::new() })
 }
 
 /// Makes a request and looks at all of its answer.
 pub(super) async fn exchange(shared: &Shared, order: &Order, server: &mut Server) -> Result<Told, String> {
     let mut sender = sender(shared, order).await?;
     server.client = Some(sender.client);
-    let answer = sender.requests.send_request(request(order)?).await.map_err(|error| words(&error))?;
+    let mut request = request(order)?;
+    if let Some((cookie, _)) = sender.cookies.get(&order.site) {
+        request.headers_mut().insert(COOKIE, cookie.clone());
+    }
+    let answer = sender.requests.send_request(request).await.map_err(|error| words(&error))?;
     let head = Instant::now();
     name(answer.headers(), server);
     if answer.status() != StatusCode::OK {
@@ -99,6 +105,10 @@ pub(super) async fn exchange(shared: &Shared, order: &Order, server: &mut Server
     let release = server.release.clone().ok_or("the answer names no release")?;
     let asked = if order.kind == Kind::Slow { order.takes } else { Duration::ZERO };
     shared.book().answered(order.site, &release, head.checked_sub(asked).unwrap_or(head));
+    if let Some(cookie) = cookie(answer.headers()) {
+        let before = sender.cookies.insert(order.site, (cookie, release.clone()));
+        shared.book().kept += u64::from(before.is_some_and(|(_, before)| before == release));
+    }
     let told = match order.kind {
         Kind::Stream => Told { parts: stream(order, answer).await?, answered: head },
         Kind::Get | Kind::Post | Kind::Slow | Kind::Socket => {
@@ -160,6 +170,12 @@ async fn stream(order: &Order, answer: Response<Incoming>) -> Result<u64, String
     } else {
         Err(format!("it ended after {seen} of {wanted} chunks"))
     }
+}
+
+/// What the load balancer gives a customer to bring along, where the rule is sticky.
+fn cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    let text = headers.get(SET_COOKIE)?.to_str().ok()?;
+    HeaderValue::from_str(text.split(';').next()?).ok()
 }
 
 /// Notes who answered.
