@@ -10,6 +10,7 @@ use view::arguments::{From, Shared};
 use view::exit::{self, Fault};
 use view::history::{self, Approval, Story};
 use view::paint::{WARN, paint};
+use view::release::is_uuid;
 
 use crate::session::Session;
 use crate::terminal::Terminal;
@@ -53,7 +54,8 @@ pub async fn run(
         None => pipeline_of(&session, &service).await,
     };
     if let Some(pipeline) = pipeline {
-        for story in &mut stories {
+        // A release that a script named is no execution, and AWS takes no other name for one.
+        for story in stories.iter_mut().filter(|story| is_uuid(&story.release)) {
             if let Err(fault) = approvals(&session, &pipeline, story).await {
                 terminal.tell(&format!("Who approved what could not be seen. {}", fault.sentence));
                 break;
@@ -80,7 +82,7 @@ async fn pipeline_of(session: &Session, service: &Service) -> Option<String> {
 async fn approvals(session: &Session, pipeline: &str, story: &mut Story) -> Result<(), Fault> {
     let actions = match session.desk.actions(pipeline, &story.release).await {
         Ok(actions) => actions,
-        // A release that a script named is no execution.
+        // It is another pipeline's, or older than what CodePipeline remembers.
         Err(Hindrance::Aws(error)) if error.kind == Kind::NotThere => return Ok(()),
         Err(why) => return Err(session.fault(why)),
     };

@@ -106,10 +106,12 @@ pub async fn run(
     Ok(if prepared.held.is_some() && goes_on(&prepared.course) { exit::NOT_YET } else { code(&prepared.course) })
 }
 
-/// Whether there is anything to wait for the end of a hold with.
+/// Whether there is anything to call the function for. One that fails may act before: a promotion whose release is sick puts
+/// traffic back.
 pub fn goes_on(course: &Course) -> bool {
     match &course.ending {
-        Ending::Refused(_) | Ending::Failed(_) | Ending::Done { nothing_to_do: true, .. } => false,
+        Ending::Refused(_) | Ending::Failed(_) => course.acts(),
+        Ending::Done { nothing_to_do: true, .. } => false,
         Ending::Done { .. } | Ending::Waits(_) | Ending::Open => true,
     }
 }

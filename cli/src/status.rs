@@ -40,6 +40,8 @@ pub async fn run(
         return once(&session, service, terminal, say).await;
     };
     let (interrupt, mut was_shown) = (Interrupt::watch(), false);
+    // The keys may be others by now.
+    let again = async |session| Session::open(shared, from, service).await.unwrap_or(session);
     loop {
         let watched = async {
             let mut pieces = Vec::new();
@@ -48,17 +50,19 @@ pub async fn run(
                 Ok(())
             });
             match shown.await {
-                Ok(_) => {
+                Ok(code) => {
                     // Only now: who watches has something to look at meanwhile.
                     terminal.clear()?;
                     pieces.into_iter().try_for_each(say)?;
                     was_shown = true;
+                    if code == exit::NO_AWS {
+                        session = again(session).await;
+                    }
                 }
                 Err(fault) if was_shown && [exit::NO_AWS, exit::FAILED].contains(&fault.code) => {
                     terminal.fault(fault.code, &format!("{} It is looked at again.", fault.sentence));
                     if fault.code == exit::NO_AWS {
-                        // The keys may be others by now.
-                        session = Session::open(shared, from, service).await.unwrap_or(session);
+                        session = again(session).await;
                     }
                 }
                 Err(fault) => return Err(fault),

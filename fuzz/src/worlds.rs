@@ -464,6 +464,7 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
         _ => Some(Time::from_seconds(c.number())),
     };
     let reason = text::like(c, &["rolled back by a call", "alarm x: Threshold, [1] > 0"], 80);
+    let red = time(c, now);
     let rollback = |scope| Verb::Rollback { reason: reason.clone(), scope };
     let verbs = [
         Verb::Provision,
@@ -472,12 +473,16 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
         Verb::Finish,
         rollback(RollbackScope::ToTheEnd),
         rollback(RollbackScope::TrafficOnly),
+        rollback(RollbackScope::OnlyProduct),
         rollback(RollbackScope::UnlessItWasProduct),
+        rollback(RollbackScope::Alarm { since: red }),
+        Verb::Freeze { reason: reason.clone(), since: red },
         Verb::Remove,
         Verb::Sweep,
     ];
     let pipeline = c.chance(30).then(|| text::like(c, &["mobile-web"], 50));
     let (despite_alarms, fingerprint) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
+    let kept = c.chance(30);
     let (spare_way_back, by) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
     let request = |verb: Verb| Request {
         service: service.name.clone(),
@@ -486,6 +491,7 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
         pipeline: pipeline.clone(),
         started,
         troubled: started,
+        kept_until: started.filter(|_| kept),
         despite_alarms,
         fingerprint: fingerprint.clone(),
         spare_way_back,

@@ -56,7 +56,9 @@ pub fn ending(course: &Course, request: &Request) -> (&'static str, String) {
             ("nothing_to_do", format!("Nothing is to be done: {headline}."))
         }
         Ending::Done { headline, .. } => ("done", format!("Then {headline}.")),
+        Ending::Refused(refusal) if course.acts() => ("refused", format!("Then it is refused: {refusal}.")),
         Ending::Refused(refusal) => ("refused", format!("{refusal}.")),
+        Ending::Failed(failure) if course.acts() => ("failed", format!("Then it fails: {failure}.")),
         Ending::Failed(failure) => ("failed", format!("{failure}.")),
         Ending::Waits(wait) => ("waiting", format!("It would wait for {wait}.")),
         Ending::Open => ("open", "What follows cannot be said from here.".to_owned()),

@@ -28,6 +28,20 @@ pub struct Course {
     pub ending: Ending,
 }
 
+impl Course {
+    /// Whether the call would change what customers or QA get, or what holds for its release: not only tell of it, or tidy up. One
+    /// that fails or is refused may do so before, as a promotion does that puts traffic back.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Step { step, may_follow } => {
+                !may_follow && !matches!(step, Step::Tell(_) | Step::RememberTold { .. })
+            }
+            Part::Wait { .. } | Part::Check { .. } => false,
+        })
+    }
+}
+
 /// One thing of a course.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {

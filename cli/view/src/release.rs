@@ -13,6 +13,10 @@ use crate::exit::{self, Fault};
 pub fn meant(given: Option<&str>, verb: &Verb, standing: &Standing<'_>) -> Result<ReleaseId, Fault> {
     let service = &standing.service.name;
     let Some(given) = given else { return without(verb, standing) };
+    if given.is_empty() {
+        // Every name begins so; it is a variable of a script that was not set.
+        return Err(Fault::new(exit::USAGE, "The release has an empty name."));
+    }
     let all: Vec<&ReleaseId> = standing.releases.keys().collect();
     if let Some(exact) = all.iter().find(|id| id.as_str() == given) {
         return Ok((*exact).clone());
@@ -102,7 +106,9 @@ pub fn brief(text: &str) -> String {
     short
 }
 
-fn is_uuid(text: &str) -> bool {
+/// Whether this is the form of an execution's id.
+#[must_use]
+pub fn is_uuid(text: &str) -> bool {
     let groups = || text.split('-');
     groups().map(str::len).eq([8, 4, 4, 4, 12])
         && groups().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))

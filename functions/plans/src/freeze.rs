@@ -23,6 +23,9 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rea
     if standing.has_tag(release, tags::KEPT) {
         return nothing(format!("release {release} was kept: events about it are ignored"));
     }
+    if standing.suspect() != Some(release) {
+        return nothing(format!("release {release} gave way meanwhile: the alarm is not about what did"));
+    }
     if mend::way_back(standing, own).is_none() {
         return nothing(format!("release {release} serves on: there is nothing to go back to, and nothing to decide"));
     }

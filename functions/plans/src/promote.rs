@@ -6,7 +6,7 @@ use domain::plan::{Done, End, NewRule, Plan, Stage, Step};
 use domain::refusal::{Failure, Refusal, WaitFor};
 use domain::request::Request;
 use domain::tags::{self, Read, Role, WhichRule};
-use domain::world::{Conditions, Rule, Weighted};
+use domain::world::{Conditions, Rule, Target, Weighted};
 
 use crate::mend::{self, ALL};
 use crate::names;
@@ -119,7 +119,8 @@ pub fn wait_for_any_promotion(standing: &Standing<'_>) -> Option<Plan> {
 fn watched(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Plan {
     let done = already(standing, release);
     let Some(wait) = traffic::wait_for_bake(standing, release) else {
-        return traffic::stop_after_bake(standing, request, release).unwrap_or(done);
+        let goes_on = traffic::goes_on_frozen(standing, request, release);
+        return goes_on.or_else(|| traffic::stop_after_bake(standing, request, release)).unwrap_or(done);
     };
     let check = || checks::obstacle(standing, request, release, Phase::Step(ALL));
     let obstacle = traffic::held_back(standing, request, release).or_else(check);
@@ -167,17 +168,22 @@ pub fn not_healthy_enough(standing: &Standing<'_>, release: &ReleaseId) -> Optio
     Some(missing)
 }
 
-/// Waits for targets, as long as the config says: counted from the job's first call, or for direct callers from when
-/// the release's group was made.
+/// Waits for targets, as long as the config says: counted from when the job may work, or for direct callers from when
+/// the release's group was made. They wait for a target in any case that was registered just now, as one is that takes the
+/// place of a server that died.
 pub fn wait_for_health(standing: &Standing<'_>, request: &Request, release: &ReleaseId, missing: String) -> End {
     let limit = standing.service.health_timeout_seconds;
     let check = &standing.service.health_check;
-    let made = standing.releases.get(release).and_then(|r| r.group).and_then(|group| group.tags.since());
+    let group = standing.releases.get(release).and_then(|r| r.group);
+    let made = group.and_then(|group| group.tags.since());
+    let targets = group.and_then(|group| group.targets.as_ref()).into_iter().flatten();
+    let has_new = request.started.is_none() && targets.into_iter().any(Target::is_new);
     // From step to step a promotion may take hours: its patience is counted from the end of the step that stands.
     let step_over = standing.weights_since().filter(|_| standing.promoting() == Some(release));
     let step_over = step_over.map(|since| since + i64::from(standing.service.traffic.step_seconds));
-    match step_over.or(request.started).or(made) {
-        Some(started) if standing.now - started >= i64::from(limit) => End::Fail(Failure::NotHealthy {
+    let step_over = step_over.map(|over| request.kept_until.map_or(over, |kept| over.max(kept)));
+    match step_over.or(request.works_since()).or(made) {
+        Some(began) if !has_new && standing.now - began >= i64::from(limit) => End::Fail(Failure::NotHealthy {
             release: release.clone(),
             seconds: i64::from(limit),
             missing,

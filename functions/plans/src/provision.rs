@@ -286,7 +286,7 @@ fn give_up(
     Plan { stages, end: End::Fail(failure) }.after(Vec::new())
 }
 
-/// Running out of time, counted from the job's first call, or for direct callers from the last launch.
+/// Running out of time, counted from when the job may work, or for direct callers from the last launch.
 fn expired(
     standing: &Standing<'_>,
     request: &Request,
@@ -295,7 +295,7 @@ fn expired(
     missing: String,
 ) -> Option<Plan> {
     let launches = found.alive().filter_map(|i| i.tags.since());
-    let started = request.started.or(launches.max())?;
+    let started = request.works_since().or(launches.max())?;
     let seconds = standing.now - started;
     if seconds < i64::from(standing.service.provision_timeout_seconds) {
         return None;

@@ -47,7 +47,8 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> 
         return plan;
     }
     let Some(found) = standing.releases.get(release).filter(|r| r.running().next().is_some()) else {
-        if !standing.stands(release) && request.started.is_some_and(|started| standing.now - started < JUMPY_SECONDS) {
+        let began = request.works_since();
+        if !standing.stands(release) && began.is_some_and(|began| standing.now - began < JUMPY_SECONDS) {
             let (release, missing) = (release.clone(), "none is in sight".to_owned());
             return Plan::only(End::Wait(WaitFor::Servers { release, missing }));
         }
@@ -92,7 +93,7 @@ fn pre_product_rule<'a>(standing: &Standing<'a>) -> Result<Option<&'a Rule>, Ref
 
 /// A group of the release's name that shows no tags, while it may be one that this very job made.
 fn newborn<'a>(standing: &Standing<'a>, request: &Request, release: &ReleaseId) -> Option<&'a Group> {
-    request.started.filter(|started| standing.now - *started < UNTAGGED_SECONDS)?;
+    request.works_since().filter(|began| standing.now - *began < UNTAGGED_SECONDS)?;
     let name = domain::id::group_name(&standing.service.name, release);
     standing.world.groups.iter().find(|group| group.arn.name() == name && group.tags.is_empty())
 }

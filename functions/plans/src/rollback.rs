@@ -48,11 +48,24 @@ pub fn plan(
     if scope == RollbackScope::UnlessItWasProduct && was_product {
         return nothing(format!("release {release} is or was product: it is left alone"));
     }
-    if scope == RollbackScope::UnlessItWasProduct && traffic::is_frozen(standing, release) {
+    let by_itself = matches!(scope, RollbackScope::UnlessItWasProduct | RollbackScope::OnlyProduct);
+    if by_itself && traffic::is_frozen(standing, release) {
         return nothing(format!("the weights of release {release} are frozen: people decide what becomes of it"));
     }
     if scope == RollbackScope::OnlyProduct && !matches!(share, Traffic::All | Traffic::Some) {
         return nothing(format!("release {release} is not product: it is left alone"));
+    }
+    if scope == RollbackScope::OnlyProduct && standing.gives_way(release) {
+        // All customers would get what nobody has decided yet to give them.
+        return nothing(format!("another release is taking the place of {release}: it is left alone"));
+    }
+    if let RollbackScope::Alarm { since } = scope {
+        if standing.suspect() != Some(release) {
+            return nothing(format!("release {release} gave way meanwhile: the alarm is not about what did"));
+        }
+        if standing.went_on_despite(release, since) {
+            return nothing(format!("people went on with release {release} though that was so at {since}"));
+        }
     }
     match share {
         Traffic::All | Traffic::Some => match switch_back(standing, request, release, reason) {

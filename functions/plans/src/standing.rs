@@ -252,6 +252,11 @@ impl<'a> Standing<'a> {
         self.promoting().or_else(|| self.baking().map(|(release, _)| release))
     }
 
+    /// What an alarm is about that goes off now: the release that is being promoted, or else product.
+    pub fn suspect(&self) -> Option<&ReleaseId> {
+        self.promoting().or_else(|| self.product_release())
+    }
+
     /// When a release that has weight got the first of it. `None` where nobody could write it down: who gave it the weight was
     /// cut off just then.
     pub fn begun(&self, release: &ReleaseId) -> Option<Time> {

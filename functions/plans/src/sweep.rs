@@ -76,9 +76,12 @@ fn goes(standing: &Standing<'_>, release: &ReleaseId) -> bool {
     }
 }
 
-/// Until when a retired release is kept at most.
+/// Until when a retired release is kept at most; as long as need be while people decide about product.
 fn way_back_ends(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
     let ttl = i64::from(standing.service.retired_ttl_seconds?);
+    if standing.product_release().is_some_and(|product| traffic::is_frozen(standing, product)) {
+        return None;
+    }
     Some(standing.since(release, Role::Retired)? + ttl)
 }
 
@@ -183,12 +186,15 @@ fn nobody_moves(standing: &Standing<'_>) -> Option<Concern> {
     let service = standing.service;
     let step = i64::from(service.traffic.step_seconds.max(service.bake_seconds));
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
+    let despite = if traffic::is_frozen(standing, promoting) { " with {\"despite_alarms\":true}" } else { "" };
     (stands > step + STUCK_SECONDS).then(|| Concern {
         kind: "promotion-stuck",
         release: Some(promoting.clone()),
         headline: format!("{promoting} has had some of the traffic for {} minutes, and nobody moves it", stands / 60),
         lines: Vec::new(),
-        next: vec![format!("Call promote {promoting}, or teardown {promoting} with {{\"action\":\"rollback\"}}.")],
+        next: vec![format!(
+            "Call promote {promoting}{despite}, or teardown {promoting} with {{\"action\":\"rollback\"}}."
+        )],
         ..Concern::default()
     })
 }
@@ -201,7 +207,11 @@ fn taken_away(standing: &Standing<'_>) -> Option<Concern> {
         about: release.to_string(),
         release: Some(release.clone()),
         headline: format!("somebody took the traffic of {release} away by hand"),
-        lines: vec!["It was being promoted. It gets no more traffic, and is no way back.".to_owned()],
+        lines: std::iter::once("It was being promoted. It gets no more traffic, and is no way back.".to_owned())
+            .chain(standing.service.traffic.stickiness_seconds.map(|_| {
+                "Customers who have the cookie of its steps still get it, unless the rule's stickiness was switched off.".to_owned()
+            }))
+            .collect(),
         next: vec![format!(
             "Call teardown {release} with {{\"action\":\"rollback\"}}; or give it its weight again by hand, then promote {release}."
         )],

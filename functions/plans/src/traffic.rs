@@ -131,29 +131,38 @@ fn frozen_since(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
 
 /// What a release that has traffic does not go on for: that people decide, an alarm, or that none of its servers is healthy.
 pub fn held_back(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
-    frozen(standing, request, release)
+    goes_on_frozen(standing, request, release)
+        .or_else(|| frozen(standing, release, |_| true))
         .or_else(|| stop_for(standing, request, release, |_| true))
         .or_else(|| stop_if_sick(standing, request, release))
 }
 
-/// What was frozen goes on by a call that says so and was made after that; whatever else its alarms do meanwhile.
-fn frozen(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
+/// What was frozen goes on by a call that says so and was made after that; whatever else its alarms do meanwhile. A release that
+/// has all of the traffic is frozen no more then: what goes off next, people decide anew.
+pub fn goes_on_frozen(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
     let since = frozen_since(standing, release)?;
-    if request.despite_alarms && request.started.is_none_or(|started| started >= since) {
-        let told = told::daily(standing, despite(standing, request, release).into_iter().collect());
-        let goes_on = Stage::stop(mend::tag_alarms(standing, Mark::GoesOn, release));
-        return Some(Plan { stages: vec![goes_on], end: End::Look }.after(told));
+    if !request.despite_alarms || request.started.is_some_and(|started| started < since) {
+        return None;
     }
+    let told = told::daily(standing, despite(standing, request, release).into_iter().collect());
+    let goes_on = Stage::stop(mend::tag_alarms(standing, Mark::GoesOn, release));
+    Some(Plan { stages: vec![goes_on], end: End::Look }.after(told))
+}
+
+/// What was frozen since then, and does not go on by itself.
+fn frozen(standing: &Standing<'_>, release: &ReleaseId, counts: impl Fn(Time) -> bool) -> Option<Plan> {
+    let since = frozen_since(standing, release).filter(|since| counts(*since))?;
     let (release, percent) = (release.clone(), percent(standing, release));
     Some(Plan::only(End::Fail(Failure::Frozen { release, percent, since })))
 }
 
-/// Stops a promotion whose bake is just over, when an alarm went off while it lasted and is red still: the call before may
-/// have come too early to see it. What is called later is a duplicate, and changes no traffic.
+/// Stops a promotion whose bake is just over, when it was frozen while that lasted, or an alarm went off then and is red still: the
+/// call before may have come too early to see it. What is called later is a duplicate, and changes no traffic.
 pub fn stop_after_bake(standing: &Standing<'_>, request: &Request, release: &ReleaseId) -> Option<Plan> {
     let (_, over) =
         standing.baked().filter(|(baked, over)| *baked == release && standing.now - *over < STUCK_SECONDS)?;
-    stop_for(standing, request, release, |since| since <= over)
+    let in_bake = |since: Time| since <= over;
+    frozen(standing, release, in_bake).or_else(|| stop_for(standing, request, release, in_bake))
 }
 
 /// Stops a promotion, or what bakes, when an alarm that counts went off since the release got its first weight.

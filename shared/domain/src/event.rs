@@ -89,6 +89,7 @@ impl Ask {
             pipeline: self.pipeline,
             started: job.map(|token| token.started),
             troubled: job.and_then(|token| token.troubled),
+            kept_until: job.and_then(|token| token.kept_until),
             despite_alarms: self.despite_alarms,
             fingerprint: self.fingerprint,
             spare_way_back: self.spare_way_back,

@@ -20,6 +20,8 @@ pub struct Request {
     pub started: Option<Time>,
     /// Since when AWS hinders the job, call after call.
     pub troubled: Option<Time>,
+    /// Until when the job was kept from its work, by a hold or another release's promotion.
+    pub kept_until: Option<Time>,
     /// A promote goes on though alarms are red that were so before it began: what is product may be what makes them red.
     pub despite_alarms: bool,
     /// The fingerprint of what was approved, where the caller of a promote gives it.
@@ -40,11 +42,17 @@ impl Request {
             pipeline: None,
             started: None,
             troubled: None,
+            kept_until: None,
             despite_alarms: false,
             fingerprint: None,
             spare_way_back: false,
             by: None,
         }
+    }
+
+    /// From when on a job's patience counts; `None` for direct callers.
+    pub fn works_since(&self) -> Option<Time> {
+        self.kept_until.or(self.started)
     }
 
     /// Who or what asked, for people.
@@ -99,9 +107,14 @@ pub enum Verb {
 pub enum RollbackScope {
     /// A call: until the rejected release is gone.
     ToTheEnd,
-    /// An approval or alarm event: until traffic is back. The sweep does the rest, for nobody calls an event again.
-    /// A release that was kept is left alone.
+    /// The event of an approval that somebody rejected: until traffic is back. The sweep does the rest, for nobody calls an
+    /// event again. A release that was kept is left alone.
     TrafficOnly,
+    /// An alarm's event: as before, but only what is being promoted, or else is product, is rolled back.
+    Alarm {
+        /// Since when it is red.
+        since: Time,
+    },
     /// The event of an approval that nobody answered in time: as before, but only what is product is rolled back.
     OnlyProduct,
     /// The event of a pipeline execution that failed: as before, but a release that had all of the weight is left alone.

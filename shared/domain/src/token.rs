@@ -1,4 +1,4 @@
-//! The continuation token of a job: when it was first called, and since when AWS hinders it.
+//! The continuation token of a job: when it was first called, since when it may work, and since when AWS hinders it.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,17 @@ pub struct Token {
     /// The version of this shape, so that a job in flight survives an upgrade.
     #[serde(rename = "v")]
     version: u32,
-    /// The job's first call; its waits are counted from it.
+    /// The job's first call; its waits are counted from it, unless it was kept from its work then.
     pub started: Time,
     /// Which call of the job comes next.
     pub attempt: u32,
     /// Since when AWS hinders it, call after call; nothing while all goes its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub troubled: Option<Time>,
+    /// The last call at which somebody held the service or another release was being promoted: the job's time to work
+    /// begins then. Nothing where it never met that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Time>,
 }
 
 impl Token {
@@ -25,7 +29,7 @@ impl Token {
 
     /// The first token of a job.
     pub const fn first(started: Time) -> Self {
-        Self { version: Self::VERSION, started, attempt: 1, troubled: None }
+        Self { version: Self::VERSION, started, attempt: 1, troubled: None, kept_until: None }
     }
 
     /// The token for the call after this one, which ended now and waits for that.
@@ -36,7 +40,8 @@ impl Token {
             // Neither says that AWS does well again.
             self.troubled.filter(|_| matches!(wait, WaitFor::Time | WaitFor::Lease))
         };
-        Self { attempt: self.attempt.saturating_add(1), troubled, ..self }
+        let kept = matches!(wait, WaitFor::Held(_) | WaitFor::Promotion { .. }).then_some(now);
+        Self { attempt: self.attempt.saturating_add(1), troubled, kept_until: kept.or(self.kept_until), ..self }
     }
 
     /// Reads what CodePipeline gives back. A token of a version that is not known starts the job's time anew:
@@ -68,6 +73,24 @@ mod tests {
         assert_eq!(Token::read(&troubled.write()), Some(troubled));
         assert_eq!(Token::read(r#"{"v":9,"started":1,"attempt":1}"#), None);
         assert_eq!(Token::read("nonsense"), None);
+    }
+
+    #[test]
+    fn the_time_to_work_begins_when_nobody_keeps_the_job_from_it() {
+        let at = |seconds: i64| Time::from_seconds(1_795_258_800 + seconds);
+        let promotion = WaitFor::Promotion { promoting: ReleaseId::new("r1").unwrap() };
+        let servers = WaitFor::Servers { release: ReleaseId::new("r2").unwrap(), missing: "1 of 2 run".to_owned() };
+        let mut token = Token::first(at(0));
+        for (wait, now, kept_until) in [
+            (&servers, 60, None),
+            (&promotion, 120, Some(at(120))),
+            (&promotion, 7_200, Some(at(7_200))),
+            (&servers, 7_260, Some(at(7_200))),
+        ] {
+            token = token.next(wait, at(now));
+            assert_eq!((token.started, token.kept_until), (at(0), kept_until), "{wait}");
+        }
+        assert_eq!(Token::read(&token.write()), Some(token));
     }
 
     #[test]

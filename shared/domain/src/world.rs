@@ -156,6 +156,13 @@ pub struct Target {
     pub health: Health,
 }
 
+impl Target {
+    /// Whether the load balancer has only begun to check it: ELB's state `initial`.
+    pub fn is_new(&self) -> bool {
+        matches!(&self.health, Health::Not(why) if why.starts_with("initial"))
+    }
+}
+
 /// A target's health, as far as plans tell states apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {

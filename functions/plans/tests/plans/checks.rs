@@ -49,6 +49,12 @@ fn a_check_function_is_told_where_to_look() {
 }
 
 #[test]
+fn a_release_is_asked_on_the_port_that_it_was_launched_for() {
+    let course = examined().configured(json!({"port": 9090})).call_once(&promote("r2"));
+    assert_eq!(course.examined[0].payload()["targets"][0], "http://10.0.0.3:8080");
+}
+
+#[test]
 fn one_that_does_not_pass_after_register_is_rejected_and_the_job_fails_with_the_reason() {
     let course = examined().says("smoke", bad()).call(&register("r2"));
     insta::assert_snapshot!(course.failed(), @"release r2 did not pass its checks after register: check smoke: checkout answers 500. It is rejected, and customers have not seen it. Mend it and upload a new build");

@@ -341,3 +341,8 @@ pub fn promote_despite(release: &str) -> Request {
 pub fn job(request: Request, account: &Account) -> Request {
     Request { started: Some(account.now), ..request }
 }
+
+/// The same as a job that was first called two hours before, and kept from its work by a hold until the account's time was that.
+pub fn kept_job(request: Request, account: &Account) -> Request {
+    Request { started: Some(account.now + -7_200), kept_until: Some(account.now), ..request }
+}

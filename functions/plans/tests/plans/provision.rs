@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::build::{PRE_PRODUCT_NAME, world};
-use crate::course::{job, provision, rollback, sweep};
+use crate::course::{job, kept_job, provision, rollback, sweep};
 use crate::explain::explain;
 
 fn launches(step: &Step) -> bool {
@@ -197,6 +197,22 @@ fn it_does_not_get_ready_in_time_r_is_rejected_what_was_made_removed_the_job_fai
     insta::assert_snapshot!(course.failed(), @"r1 was not ready after 600 seconds: i-r1-1: its status checks are not ok yet. What was made of it goes; look at the servers' own logs, then run the pipeline again");
     assert_eq!((course.account.paid("r1"), course.account.is_rejected("r1")), (0, true));
     assert!(course.waits.len() >= 119, "it had all of its 600 seconds: {}", course.waits.len());
+}
+
+#[test]
+fn who_was_kept_from_it_by_a_hold_has_all_the_time_after_that() {
+    let account = world().product("r0");
+    let request = kept_job(provision("r1"), &account);
+    let account = account.call(&request).done();
+    assert_eq!(account.paid("r1"), 2);
+    let account = world().product("r0").provisioned("r1").each("r1", 1, |server| server.stuck = true);
+    let request = kept_job(provision("r1"), &account);
+    let course = account.call(&request);
+    assert!(
+        course.failed().contains("not ready after 600 seconds") && course.waits.len() >= 119,
+        "{}",
+        course.failed()
+    );
 }
 
 #[test]

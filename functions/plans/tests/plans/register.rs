@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::account::forward_of;
 use crate::build::world;
-use crate::course::{job, promote, provision, register, rollback};
+use crate::course::{job, kept_job, promote, provision, register, rollback};
 use crate::explain::explain;
 
 fn on_rules(step: &Step) -> bool {
@@ -166,6 +166,22 @@ fn health_does_not_come_in_time_it_fails_with_what_is_wrong_with_each_target_and
         );
         assert_eq!(course.account.role("r2"), "pre-product");
     }
+}
+
+#[test]
+fn who_was_kept_from_it_by_a_hold_waits_for_health_from_then_on() {
+    let account = world().product("r1").provisioned("r2").unhealthy("r2", 1);
+    let request = kept_job(register("r2"), &account);
+    let course = account.call(&request);
+    assert!(course.failed().contains("within 300 seconds") && course.waits.len() >= 59, "{}", course.failed());
+}
+
+#[test]
+fn a_server_that_died_hours_later_and_was_replaced_is_waited_for_by_a_direct_caller_too() {
+    let account = world().product("r1").pre_product("r2").later(7_200).dies("r2", 1);
+    let account = account.call(&provision("r2")).done().call(&register("r2")).done().later(60);
+    let group = account.group_of("r2").unwrap();
+    assert_eq!((account.groups[&group].targets.len(), account.healthy(&group)), (2, 2));
 }
 
 #[test]

@@ -131,4 +131,6 @@ fn an_approval_was_not_answered_in_time_only_what_is_product_is_rolled_back() {
     }
     let account = account.call(&event("r2", RollbackScope::OnlyProduct)).done();
     assert_eq!((account.role("r2"), account.forwards("product")), ("rejected".into(), "r1 100".into()));
+    // Nobody gives all customers what is still being promoted.
+    ignores(world().product("r1").promoting("r2", 10), "r1", RollbackScope::OnlyProduct);
 }

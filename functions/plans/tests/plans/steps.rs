@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::build::world;
-use crate::course::{Course, event, finish, promote, provision, register, remove, rollback, sweep};
+use crate::course::{Course, event, finish, kept_job, promote, provision, register, remove, rollback, sweep};
 use crate::explain::explain;
 
 fn in_steps() -> Account {
@@ -68,7 +68,10 @@ fn a_release_that_is_not_healthy_gets_no_further_step_and_at_last_traffic_is_bac
     let waits = account.clone().call_once(&promote("r2"));
     assert_eq!(waits.account.forwards("product"), "r2 10, r1 90");
     assert!(waits.waiting().contains("1 of 2 are healthy"));
-    let course = account.later(300).call(&promote("r2"));
+    let account = account.later(300);
+    let kept = account.clone().call_once(&kept_job(promote("r2"), &account));
+    assert!(kept.waiting().contains("1 of 2 are healthy"), "a hold's time is not its own");
+    let course = account.call(&promote("r2"));
     assert_eq!((course.account.forwards("product"), course.account.role("r2")), ("r1 100".into(), "rejected".into()));
     insta::assert_snapshot!(course.failed(), @"the servers of r2 are not healthy while it had 10 % of the traffic: 1 of 2 are healthy; i-r2-1: unhealthy, Health checks failed with these codes: [502]. Product is r1 again, in one change; r2 is rejected. Mend it and upload a new build");
 }

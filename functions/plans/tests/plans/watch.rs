@@ -189,6 +189,68 @@ fn an_event_that_comes_again_freezes_nothing_that_people_went_on_with() {
     assert!(account.call(&freeze_since("r2", again)).ended().contains("are frozen"));
 }
 
+/// r2 has all of the traffic and r1 stands behind it, bakes for so long, and was frozen some seconds after its switch.
+fn frozen_at_all(bake_seconds: u32, seconds: i64) -> Account {
+    let config = json!({
+        "traffic": {"steps": []}, "bake_seconds": bake_seconds, "alarms": ["mobile-5xx"], "on_alarm": "freeze",
+    });
+    let account = watched().configured(config).call_once(&promote("r2")).account;
+    assert_eq!(account.forwards("product"), "r2 100, r1 0");
+    let account = account.later(seconds).goes_off("mobile-5xx");
+    let since = account.now;
+    account.call(&freeze_since("r2", since)).done().later(5)
+}
+
+#[test]
+fn what_was_frozen_with_all_of_the_traffic_goes_on_by_the_same_call_and_the_next_alarm_freezes_it_again() {
+    // Nothing bakes; or the bake is over when people decide, with the alarm still red.
+    for account in [frozen_at_all(0, 60), frozen_at_all(300, 290).later(60)] {
+        let account = account.call(&promote_despite("r2")).done();
+        let told: Vec<&str> = account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+        assert_eq!(told.last(), Some(&"r2 is being promoted though mobile-5xx is red"));
+        let account = account.later(3_600).alarm("mobile-5xx").later(60).goes_off("mobile-5xx");
+        let (again, told) = (account.now, account.notices.len());
+        let course = account.call(&freeze_since("r2", again));
+        assert!(course.ended().contains("the weights of r2 are frozen"), "{}", course.ended());
+        assert_eq!(course.account.notices.len(), told + 1, "people decide anew");
+    }
+}
+
+#[test]
+fn a_job_whose_release_was_frozen_while_it_baked_fails_though_the_alarm_is_green_and_the_bake_over() {
+    let account = frozen_at_all(300, 290).alarm("mobile-5xx").later(60);
+    assert!(account.clone().call(&promote("r2")).failed().contains("were frozen"));
+    assert_eq!(account.later(900).call(&promote("r2")).done().forwards("product"), "r2 100, r1 0", "a late duplicate");
+}
+
+#[test]
+fn nothing_goes_by_itself_while_people_decide() {
+    // An approval that nobody answers takes nothing back, and the way back does not go.
+    let config = json!({"retired_ttl_seconds": 7_200});
+    let account = frozen_at_all(0, 60).configured(config);
+    let course = account.call(&event("r2", RollbackScope::OnlyProduct));
+    assert!(course.steps.is_empty() && course.ended().contains("frozen"), "{}", course.story());
+    let account = course.account.later(7_200).call(&sweep()).done().later(600).call(&sweep()).done();
+    assert_eq!(account.forwards("product"), "r2 100, r1 0");
+    let account = account.call(&promote_despite("r2")).done().call(&sweep()).done().later(600).call(&sweep()).done();
+    assert_eq!(account.forwards("product"), "r2 100");
+}
+
+#[test]
+fn an_alarm_that_was_about_what_gave_way_meanwhile_takes_nothing_from_what_came() {
+    let since = world().now;
+    let alarm = event("r1", RollbackScope::Alarm { since });
+    let canary = world().product("r1").promoting("r2", 10);
+    for account in [canary, world().product("r2").retired("r1")] {
+        let course = account.clone().call(&alarm);
+        assert!(course.steps.is_empty() && course.ended().contains("gave way meanwhile"), "{}", course.story());
+        let course = account.call(&freeze_since("r1", since));
+        assert!(course.steps.is_empty() && course.ended().starts_with("done"), "{}", course.story());
+    }
+    let account = world().product("r1").retired("r0").call(&alarm).done();
+    assert_eq!((account.role("r1"), account.forwards("product")), ("rejected".into(), "r0 100".into()));
+}
+
 #[test]
 fn nothing_is_frozen_that_nobody_can_decide() {
     let kept = world().product("r2").retired("r1").tagged("r2", tags::KEPT, "2026-11-21T10:00:00Z");

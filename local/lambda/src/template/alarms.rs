@@ -47,17 +47,19 @@ fn watched(alarm: &Value) -> Vec<(String, String, String)> {
     }
 }
 
-/// `SELECT SUM(Metric) FROM SCHEMA(Namespace, dimension, dimension)`, and perhaps `WHERE dimension = 'value'`.
+/// `SELECT SUM(Metric) FROM SCHEMA(Namespace, "dimension", "dimension")`, and perhaps `WHERE "dimension" = 'value'`. Each dimension is
+/// quoted, for it may be a reserved word.
 fn selected(select: &str, of: &str) -> (String, String, String) {
     let name = select.strip_prefix("SELECT SUM(").and_then(|rest| rest.strip_suffix(')')).unwrap();
     let (schema, condition) = of.split_once(')').unwrap();
     let mut schema = schema.split(", ");
     assert_eq!(schema.next(), Some(NAMESPACE));
-    let dimensions: Vec<&str> = schema.collect();
+    let unquoted = schema.map(|name| name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap());
+    let dimensions: Vec<&str> = unquoted.collect();
     let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name).unwrap();
     assert!(metric.dimensions().contains(&dimensions.as_slice()), "{name} has no dimensions {dimensions:?}");
     let rollback = Verb::Rollback { reason: String::new(), scope: RollbackScope::ToTheEnd };
-    assert!(["", &format!(" WHERE action = '{rollback}'")].contains(&condition), "{condition}");
+    assert!(["", &format!(" WHERE \"action\" = '{rollback}'")].contains(&condition), "{condition}");
     (NAMESPACE.to_owned(), name.to_owned(), "*".to_owned())
 }
 
@@ -68,7 +70,7 @@ fn they_watch_errors_throttles_ages_and_letters_of_all_four_the_pulse_refused_ro
         .into_iter()
         .flat_map(|metric| functions.into_iter().map(move |function| ("AWS/Lambda", metric, function)));
     let others = [
-        ("AWS/Lambda", "Invocations", "pointsman-teardown"),
+        ("AWS/Events", "Invocations", "TeardownFunctionSweep"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "pointsman-dead-letters"),
         (NAMESPACE, "Refusals", "*"),
         (NAMESPACE, "Bugs", "*"),

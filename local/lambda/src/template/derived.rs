@@ -37,6 +37,10 @@ pub(super) fn names(document: &mut Document) -> Result<(), TemplateError> {
                 (_, "AWS::Serverless::Function") => id.clone(),
                 _ => continue,
             };
+            let events = match document.property(&id, "Events")? {
+                Some(Value::Object(events)) if kind == "AWS::Serverless::Function" => events.keys().cloned().collect(),
+                _ => Vec::new(),
+            };
             let arn = arn(document.names(), service, prefix, &name);
             let names = document.names_mut();
             match reference {
@@ -48,6 +52,10 @@ pub(super) fn names(document: &mut Document) -> Result<(), TemplateError> {
                 Reference::Unknown => {}
             }
             names.set_default(&format!("{id}.Arn"), arn);
+            // SAM makes a rule of each event, and CloudFormation names it after its logical id.
+            for event in events {
+                names.set_default(&format!("{id}{event}"), format!("{id}{event}"));
+            }
             names.set_default(&format!("{id}.{property}"), name);
         }
     }

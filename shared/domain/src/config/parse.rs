@@ -49,7 +49,7 @@ const DAY_SECONDS: u32 = 86_400;
 /// CloudWatch describes as many alarms in one call.
 const ALARMS_MOST: usize = 100;
 /// How long a release bakes at least that functions examine, unless the config says otherwise: so they are asked with all of the traffic, too.
-const BAKE_SECONDS_OF_CHECKS: u32 = 20;
+const BAKE_SECONDS_OF_CHECKS: u32 = 60;
 
 impl Service {
     /// Reads a service from its JSON, defaults merged in already.

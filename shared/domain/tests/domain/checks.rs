@@ -45,7 +45,7 @@ fn every_faulty_check_is_named_with_what_would_be_right() {
 #[test]
 fn functions_are_asked_with_all_of_the_traffic_too_so_a_release_bakes_for_them() {
     let bakes = |config| Service::parse(&name("mobile-web"), &with(&config)).service.unwrap().bake_seconds;
-    assert_eq!(bakes(json!({"checks": ["smoke"]})), 20);
+    assert_eq!(bakes(json!({"checks": ["smoke"]})), 60);
     assert_eq!(bakes(json!({"checks": ["smoke"], "bake_seconds": 0})), 0, "unless the config says otherwise");
     assert_eq!(bakes(json!({"checks": [{"url": "/v"}]})), 0, "requests are not sent to what has traffic");
 }

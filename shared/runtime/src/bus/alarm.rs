@@ -43,7 +43,7 @@ pub(super) async fn alarm(runner: &Runner, deadline: Deadline, name: &str, reaso
     for (service, config) in listing {
         let reason = format!("{what}: {reason}");
         let verb = match config.on_alarm {
-            OnAlarm::Rollback => Verb::Rollback { reason, scope: RollbackScope::TrafficOnly },
+            OnAlarm::Rollback => Verb::Rollback { reason, scope: RollbackScope::Alarm { since: *since } },
             OnAlarm::Freeze => Verb::Freeze { reason, since: *since },
         };
         let mut request = Request::new(service, None, verb);
@@ -131,7 +131,7 @@ async fn suspect(runner: &Runner, service: &Service, request: &Request, since: T
         Ok(standing) => standing,
         Err(refusal) => return Ok(nobody(refusal.to_string())),
     };
-    let Some(release) = standing.promoting().or_else(|| standing.product_release()) else {
+    let Some(release) = standing.suspect() else {
         return Ok(nobody("no release is product"));
     };
     if standing.product_rule().is_none() {
