@@ -19,7 +19,7 @@
 set -eu
 
 SERVICE=${SERVICE-} RELEASE=${RELEASE-} FINGERPRINT=${FINGERPRINT-}
-step=${1-} child=''
+step=${1-} child='' began=$(date +%s) said=''
 # The CLI makes throttled and cut-off calls again: any call may come twice.
 export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
 # Version 1 of the CLI knows the region by this name only.
@@ -41,11 +41,20 @@ run() {
     return "$code"
 }
 
+# Says what is waited for, where that is news, and waits a little; or no longer, where it was too long.
+later() {
+    [ "$1" = "$said" ] || printf '%s\n' "$1"
+    said=$1
+    [ $(($(date +%s) - began)) -lt "${WAIT_SECONDS:-3600}" ] || end 6 "not done in time: $1"
+    run sleep "${PAUSE_SECONDS:-5}"
+}
+
 stopped() {
     [ -z "$child" ] || kill "$child" 2>/dev/null || :
-    undo=" 'rollback' undoes it."
+    undo=" 'rollback' undoes it." under_way='a call under way in AWS goes on for up to a minute'
     [ "$step" != rollback ] || undo=''
-    end "$1" "stopped. What $SERVICE $RELEASE has come to stays, and a call under way in AWS goes on for up to a minute." \
+    [ "$step" != deploy ] || under_way='its deployment goes on, and a later one waits for its end'
+    end "$1" "stopped. What $SERVICE $RELEASE has come to stays, and $under_way." \
         "'$step' again goes on from there.$undo"
 }
 
@@ -70,7 +79,7 @@ by=$(printf %s "${BY:-${GITHUB_ACTOR:-${GITLAB_USER_LOGIN:-${BUILD_TAG-}}}}" | t
 
 # Calls a function until it no longer answers that it waits: call FUNCTION [MORE OF THE PAYLOAD].
 call() {
-    function=${POINTSMAN_PREFIX:-pointsman}-$1 began=$(date +%s) said='' threw=0
+    function=${POINTSMAN_PREFIX:-pointsman}-$1 threw=0
     printf '{"service":"%s","release":"%s"%s%s}' "$SERVICE" "$RELEASE" "${by:+,\"by\":\"$by\"}" "${2-}" > "$work/payload"
     while :; do
         # A function answers within its minute.
@@ -91,13 +100,10 @@ call() {
             list details | sed 's/^/  /'
             return
             ;;
-        waiting) [ "$reason" = "$said" ] || printf '%s\n' "$reason" ;;
+        waiting) later "$reason" ;;
         refused) end 3 "refused: $reason" ;;
         *) end 1 "failed: ${reason:-$(cat "$work/answer")}" ;;
         esac
-        said=$reason
-        [ $(($(date +%s) - began)) -lt "${WAIT_SECONDS:-3600}" ] || end 6 "not done in time: $reason"
-        run sleep "${PAUSE_SECONDS:-5}"
     done
 }
 
@@ -106,13 +112,25 @@ deploy() {
     key=$SERVICE/$RELEASE.zip
     run aws deploy push --application-name "$SERVICE" --source "$1" --s3-location "s3://$BUILDS_BUCKET/$key" > /dev/null ||
         end 1 "$1 could not be uploaded."
-    deployment=$(aws deploy create-deployment --application-name "$SERVICE" --deployment-group-name pre-product \
-        --s3-location "bucket=$BUILDS_BUCKET,key=$key,bundleType=zip" --query deploymentId --output text) ||
-        end 1 "CodeDeploy did not take it."
+    # CodeDeploy takes one at a time. A build that was stopped leaves its own, which ends within an hour when its servers are gone.
+    until run aws deploy create-deployment --application-name "$SERVICE" --deployment-group-name pre-product \
+        --s3-location "bucket=$BUILDS_BUCKET,key=$key,bundleType=zip" --query deploymentId --output text \
+        > "$work/answer" 2> "$work/error"; do
+        grep -q DeploymentLimitExceeded "$work/error" || end 1 "CodeDeploy did not take it: $(cat "$work/error")"
+        later "waiting for another deployment to end: $(sed -n 's/.* operation: //p' "$work/error")"
+    done
+    deployment=$(cat "$work/answer") status=''
     printf 'deployment %s\n' "$deployment"
-    run aws deploy wait deployment-successful --deployment-id "$deployment" ||
-        end 1 "failed: $(aws deploy get-deployment --deployment-id "$deployment" --output text \
-            --query deploymentInfo.errorInformation.message)"
+    until [ "$status" = Succeeded ]; do
+        run aws deploy get-deployment --deployment-id "$deployment" --output text \
+            --query 'deploymentInfo.[status,errorInformation.message]' > "$work/answer" || end 5 "CodeDeploy could not be asked."
+        status=$(head -n 1 "$work/answer" | cut -f 1)
+        case $status in
+        Succeeded) ;;
+        Failed | Stopped) end 1 "failed: $(cut -f 2- "$work/answer")" ;;
+        *) later "waiting for deployment $deployment, which is $status" ;;
+        esac
+    done
     printf 'done: %s is on its servers\n' "$RELEASE"
 }
 

@@ -1,10 +1,11 @@
 //! The CodeDeploy action: onto which instances a revision goes, as the pipeline's template says, and what comes of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use lambda::cloudformation::Document;
 use machines::TagFilter;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::trouble::{Result, Trouble};
 
@@ -52,13 +53,34 @@ fn filters(list: Option<&Value>) -> Result<Vec<TagFilter>> {
 }
 
 /// How deployments end where there are no servers; they succeed unless told otherwise.
-#[derive(Clone, Debug, Default)]
-pub struct Script(Arc<Mutex<Option<String>>>);
+#[derive(Clone, Debug)]
+pub struct Script(Arc<watch::Sender<Ends>>);
+
+/// How deployments end.
+#[derive(Clone, Debug)]
+enum Ends {
+    NotYet,
+    With(std::result::Result<String, String>),
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Ends::With(Ok(WENT_WELL.to_owned())))))
+    }
+}
+
+const WENT_WELL: &str = "deployed to no real server";
 
 impl Script {
-    /// From now on deployments fail with these words, or succeed.
+    /// From now on deployments fail with these words, or succeed; those that were held too.
     pub fn fail_with(&self, words: Option<&str>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words.map(str::to_owned);
+        let end = words.map_or_else(|| Ok(WENT_WELL.to_owned()), |words| Err(words.to_owned()));
+        self.0.send_replace(Ends::With(end));
+    }
+
+    /// From now on deployments do not end until it is said how.
+    pub fn hold(&self) {
+        self.0.send_replace(Ends::NotYet);
     }
 
     /// How a deployment ends.
@@ -66,10 +88,12 @@ impl Script {
     /// # Errors
     ///
     /// Where it was told to fail.
-    pub fn end(&self) -> std::result::Result<String, String> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(words) => Err(words.clone()),
-            None => Ok("deployed to no real server".to_owned()),
+    pub async fn end(&self) -> std::result::Result<String, String> {
+        let mut ends = self.0.subscribe();
+        let end = ends.wait_for(|ends| matches!(ends, Ends::With(_))).await;
+        match end.as_deref() {
+            Ok(Ends::With(end)) => end.clone(),
+            Ok(Ends::NotYet) | Err(_) => Err("the stack is gone".to_owned()),
         }
     }
 }

@@ -174,6 +174,11 @@ fn list_actions(state: &State, input: Input<'_>) -> Result<Value, Refusal> {
         None => latest.maybe_text("pipelineExecutionId")?,
     };
     let number = match id {
+        Some(id) if uuid::Uuid::parse_str(id).is_err() => {
+            let pattern = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+            let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
+            return Err(filter.wrong("pipelineExecutionId", &format!("'{id}'"), &constraint));
+        }
         Some(id) => Some(state.find(id).ok_or_else(|| no_execution(id))?.number),
         None => None,
     };

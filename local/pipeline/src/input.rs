@@ -78,7 +78,7 @@ impl<'a> Input<'a> {
         })
     }
 
-    fn wrong(&self, name: &str, value: &str, constraint: &str) -> Refusal {
+    pub(crate) fn wrong(&self, name: &str, value: &str, constraint: &str) -> Refusal {
         Code::Validation.because(format!(
             "1 validation error detected: Value {value} at '{}{name}' failed to satisfy constraint: {constraint}",
             self.at

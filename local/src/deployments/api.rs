@@ -12,27 +12,41 @@ use tokio::sync::watch;
 use super::Group;
 use crate::uploads;
 
-/// AWS's waiter asks every 15 seconds. Here a deployment takes one, so an answer waits for its end, at most so long.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Whoever waits for a deployment asks every few seconds. Here it takes one, so an answer waits for its end, at most so long.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a deployment ended; nothing as long as it runs.
 type End = Option<Result<String, String>>;
 
 /// The deployments that calls started, by their ids. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Started(Arc<Mutex<BTreeMap<String, watch::Receiver<End>>>>);
+pub struct Started(Arc<Mutex<BTreeMap<String, OneStarted>>>);
+
+/// Onto which group of which application, and how it ended.
+#[derive(Clone, Debug)]
+struct OneStarted {
+    application: String,
+    group: String,
+    end: watch::Receiver<End>,
+}
 
 impl Started {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, watch::Receiver<End>>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, OneStarted>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a deployment; answers its id, and where its end is to be said.
-    fn add(&self) -> (String, watch::Sender<End>) {
+    /// Takes note of a deployment; answers its id, and where its end is to be said. A group takes one at a time.
+    fn add(&self, application: &str, group: &str) -> Result<(String, watch::Sender<End>), (&'static str, String)> {
         let mut all = self.all();
+        let runs =
+            |one: &OneStarted| one.application == application && one.group == group && one.end.borrow().is_none();
+        if let Some((id, _)) = all.iter().find(|(_, one)| runs(one)) {
+            let message = format!("The Deployment Group '{group}' already has an active Deployment '{id}'");
+            return Err(("DeploymentLimitExceededException", message));
+        }
         let (id, (ended, end)) = (format!("d-{:09}", all.len() + 1), watch::channel(None));
-        all.insert(id.clone(), end);
-        (id, ended)
+        all.insert(id.clone(), OneStarted { application: application.to_owned(), group: group.to_owned(), end });
+        Ok((id, ended))
     }
 }
 
@@ -100,7 +114,7 @@ impl CodeDeploy {
         };
         let revision = uploads::read(&self.moto, &wanted).await;
         let revision = revision.map_err(|trouble| ("InvalidRevisionException", trouble.to_string()))?.bytes;
-        let (id, ended) = self.started.add();
+        let (id, ended) = self.started.add(&application, &name)?;
         let deployed = (self.deploy)(Deployment {
             id: id.clone(),
             application,
@@ -114,7 +128,7 @@ impl CodeDeploy {
 
     async fn get(&self, input: &Value) -> Answer {
         let id = text(input, "/deploymentId");
-        let Some(mut end) = self.started.all().get(&id).cloned() else {
+        let Some(OneStarted { mut end, .. }) = self.started.all().get(&id).cloned() else {
             let message = format!("The deployment {id} could not be found");
             return Err(("DeploymentDoesNotExistException", message));
         };

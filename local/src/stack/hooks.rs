@@ -73,7 +73,7 @@ impl Stack {
         Hooks::hook(move |deployment: Deployment| {
             let (machines, groups, shared) = (machines.clone(), Arc::clone(&groups), Arc::clone(&shared));
             async move {
-                let Some(machines) = machines else { return shared.script.end() };
+                let Some(machines) = machines else { return shared.script.end().await };
                 let Some(machines) = machines.upgrade() else { return Err("the servers are being stopped".to_owned()) };
                 let group = groups.iter().find(|group| {
                     group.application == deployment.application && group.name == deployment.deployment_group

@@ -22,8 +22,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::stage::{
-    SERVICE, Service, ask, done, look, pre_product, product, quick, reason, says, served, signal, stack, stack_with,
-    status, unchanged_since,
+    SERVICE, Service, ask, done, look, pre_product, product, quick, reason, refuses, says, served, signal, stack,
+    stack_with, status, unchanged_since,
 };
 
 /// Nothing that is run here takes so long.
@@ -150,7 +150,10 @@ async fn who_approved_a_release_stands_between_its_steps() {
     stack.answer(SERVICE, &execution, "KeepIt", Approval::Approved, "it stays").await.unwrap();
     // The line about a call's end comes after its answer: by now promote's is there.
     stack.over(SERVICE, &execution).await.unwrap();
+    // What a script named, and was refused, is no execution, and hides nothing.
+    refuses(&stack, "promote", &ask(SERVICE, "hotfix-1"), &["QA did not see release hotfix-1"]).await;
     let history = run(&stack, &["history", SERVICE]).await;
+    assert!(!history.err.contains("could not be seen"), "{}", history.err);
     history.ended(0, &[&execution, "ShipIt approved by ", "(the pipeline mobile-web)"]);
     let place = |row: &str| history.out.find(row).unwrap_or_else(|| panic!("no {row} in {}", history.out));
     let places = ["ShipIt approved", "promote   done"].map(place);

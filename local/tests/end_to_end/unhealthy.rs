@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{SERVICE, ask, done, look, quick, refuses, says, ship_fails, stack, stack_with, status};
 
-fn unhealthy() -> TargetHealth {
+pub fn unhealthy() -> TargetHealth {
     TargetHealth {
         state: State::Unhealthy,
         reason: Some("Target.ResponseCodeMismatch".to_owned()),

@@ -22,6 +22,8 @@ fn a_release_is_named_by_its_beginning_or_by_its_place() {
     assert_eq!(found(None, &Verb::Promote), Ok("r3".to_owned()));
     assert_eq!(found(None, &Verb::Finish), Ok("r2".to_owned()));
     assert_eq!(found(Some("r9"), &Verb::Provision), Ok("r9".to_owned()), "a provision makes it");
+    let empty = found(Some(""), &Verb::Promote).unwrap_err();
+    assert_eq!(empty.code, exit::USAGE, "a script's variable that was not set means nothing");
     for (given, words) in [(Some("y"), "no release y"), (Some("r"), "begin with r: r1, r2, r3, r33")] {
         let fault = found(given, &Verb::Promote).unwrap_err();
         assert_eq!(fault.code, exit::REFUSED);

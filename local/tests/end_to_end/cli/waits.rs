@@ -2,14 +2,16 @@
 
 use std::process::Stdio;
 
+use gateway::Target;
 use local::Stack;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr};
 
-use super::{PATIENCE, Said, command};
+use super::{PATIENCE, Said, command, run};
 use crate::alarms;
 use crate::stage::{Person, Service, says, signal, stack};
+use crate::unhealthy::unhealthy;
 
 #[tokio::test]
 async fn ctrl_c_while_it_waits_says_what_goes_on() {
@@ -68,6 +70,22 @@ async fn who_is_refused_on_the_way_is_told_that_what_was_done_stays() {
     let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it went on").unwrap();
     let words = ["somebody took the traffic of release r2 away by hand", "What the calls before it did stays"];
     Said::of(ended).ended(3, &words);
+}
+
+#[tokio::test]
+async fn a_promotion_that_would_only_put_traffic_back_is_called_too() {
+    let stack = stack().await;
+    let service = slow(&stack, |_| ()).await;
+    service.waits("promote", "r2", &["10 %"]).await;
+    let group = service.group("r2").await;
+    for (instance, _) in &group.targets {
+        stack.gateway().health().set(Target::new(&group.arn, instance, 8080), unhealthy());
+    }
+    run(&stack, &["plan", "promote", "slow"]).await.ended(1, &["Then it fails: the servers of r2 are not healthy"]);
+    assert_eq!(service.weights("product").await.len(), 2, "a plan changes nothing");
+    let promoted = run(&stack, &["promote", "slow", "--yes"]).await;
+    promoted.ended(1, &["failed: the servers of r2 are not healthy", "Product is r1 again"]);
+    assert_eq!(service.weights("product").await, [("r1".to_owned(), 100)]);
 }
 
 /// r1 is product, and a promotion of r2 will stand at its first step; whatever goes takes its time.

@@ -139,6 +139,29 @@ async fn a_deployment_that_fails_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_an_earlier_build_left_is_waited_for_and_none_for_ever() {
+    let stack = stack(quick).await;
+    let workspace = Workspace::new(&stack).await;
+    stack.deployments().hold();
+    let mut late = command(&workspace, "r2", &["deploy", "revision"]);
+    late.env("WAIT_SECONDS", "0");
+    ends(late, 6, &["not done in time: waiting for deployment d-000000001, which is InProgress"]).await;
+
+    let mut next = command(&workspace, "r2", &["deploy", "revision"]);
+    next.env("PAUSE_SECONDS", "0");
+    let mut child = next.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says nothing while it waits");
+    says(
+        &first.unwrap().expect("it ended before it waited"),
+        &["waiting for another deployment to end", "d-000000001"],
+    );
+    stack.deployments().fail_with(None);
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it goes on").unwrap();
+    assert!(ended.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_stops_it_is_told_what_stays_and_can_undo_it() {
     let stack = stack(slow).await;
     let workspace = Workspace::new(&stack).await;
