@@ -19,16 +19,18 @@
 set -eu
 
 SERVICE=${SERVICE-} RELEASE=${RELEASE-} FINGERPRINT=${FINGERPRINT-}
-step=${1-} child='' began=$(date +%s) said=''
+step=${1-} child='' deployment='' began=$(date +%s) said=''
 # The CLI makes throttled and cut-off calls again: any call may come twice.
 export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
 # Version 1 of the CLI knows the region by this name only.
 [ -z "${AWS_REGION-}" ] || export AWS_DEFAULT_REGION="$AWS_REGION"
 
+# What is said at the end, wherever what runs just then writes to.
+exec 3>&2
 end() {
     code=$1
     shift
-    printf 'release.sh %s: %s\n' "$step" "$*" >&2
+    printf 'release.sh %s: %s\n' "$step" "$*" >&3
     exit "$code"
 }
 
@@ -53,7 +55,7 @@ stopped() {
     [ -z "$child" ] || kill "$child" 2>/dev/null || :
     undo=" 'rollback' undoes it." under_way='a call under way in AWS goes on for up to a minute'
     [ "$step" != rollback ] || undo=''
-    [ "$step" != deploy ] || under_way='its deployment goes on, and a later one waits for its end'
+    [ -z "$deployment" ] || under_way='its deployment goes on, and a later one waits for its end'
     end "$1" "stopped. What $SERVICE $RELEASE has come to stays, and $under_way." \
         "'$step' again goes on from there.$undo"
 }

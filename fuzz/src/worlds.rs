@@ -482,7 +482,7 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
     ];
     let pipeline = c.chance(30).then(|| text::like(c, &["mobile-web"], 50));
     let (despite_alarms, fingerprint) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
-    let kept = c.chance(30);
+    let kept_until = if c.chance(30) { Some(time(c, now)) } else { None };
     let (spare_way_back, by) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
     let request = |verb: Verb| Request {
         service: service.name.clone(),
@@ -491,7 +491,7 @@ fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
         pipeline: pipeline.clone(),
         started,
         troubled: started,
-        kept_until: started.filter(|_| kept),
+        kept_until: kept_until.filter(|_| started.is_some()),
         despite_alarms,
         fingerprint: fingerprint.clone(),
         spare_way_back,

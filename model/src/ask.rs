@@ -16,8 +16,10 @@ pub enum Verb {
     Finish,
     /// By a job or by hand.
     Rollback,
-    /// By an approval or alarm event.
+    /// By the event of a rejected approval.
     EventRollback,
+    /// By an alarm's event.
+    AlarmRollback,
     /// By the event of an execution that failed.
     ExecutionFailed,
     Remove,
@@ -49,6 +51,9 @@ impl Ask {
             Verb::Finish => RealVerb::Finish,
             Verb::Rollback => rollback("rolled back by hand", RollbackScope::ToTheEnd),
             Verb::EventRollback => rollback("approval KeepIt was rejected by alice", RollbackScope::TrafficOnly),
+            Verb::AlarmRollback => {
+                rollback("alarm mobile-5xx: 12 > 5", RollbackScope::Alarm { since: names::time(NEW) })
+            }
             Verb::ExecutionFailed => rollback("its pipeline execution FAILED", RollbackScope::UnlessItWasProduct),
             Verb::Remove => RealVerb::Remove,
             Verb::Sweep => RealVerb::Sweep,
@@ -69,7 +74,7 @@ impl Ask {
     }
 
     pub const fn is_rollback(self) -> bool {
-        matches!(self.verb, Verb::Rollback | Verb::EventRollback | Verb::ExecutionFailed)
+        matches!(self.verb, Verb::Rollback | Verb::EventRollback | Verb::AlarmRollback | Verb::ExecutionFailed)
     }
 }
 
@@ -80,6 +85,7 @@ impl fmt::Display for Ask {
         match self.verb {
             Verb::Sweep => write!(f, "the sweep"),
             Verb::EventRollback => write!(f, "the event of r{release}'s rejected approval"),
+            Verb::AlarmRollback => write!(f, "the event of an alarm about r{release}"),
             Verb::ExecutionFailed => write!(f, "the event of r{release}'s failed execution"),
             Verb::Provision => write!(f, "provision r{release}{late}"),
             Verb::Register => write!(f, "register r{release}{late}"),

@@ -8,13 +8,14 @@ use crate::aws::{Aws, Forward, RELEASES, Rule, STRANGER, Sight};
 use crate::broken::Breakage;
 use crate::happens::Budget;
 
-const ALL_VERBS: [Verb; 8] = [
+const ALL_VERBS: [Verb; 9] = [
     Verb::Provision,
     Verb::Register,
     Verb::Promote,
     Verb::Finish,
     Verb::Rollback,
     Verb::EventRollback,
+    Verb::AlarmRollback,
     Verb::ExecutionFailed,
     Verb::Remove,
 ];

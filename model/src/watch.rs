@@ -289,7 +289,7 @@ impl History {
                     let may = match ask.verb {
                         Verb::Remove => true,
                         Verb::Rollback => asked_for && !(past.kept && before.serves(release)),
-                        Verb::EventRollback => asked_for && !past.kept,
+                        Verb::EventRollback | Verb::AlarmRollback => asked_for && !past.kept,
                         Verb::ExecutionFailed => asked_for && !past.served && !past.kept,
                         Verb::Provision | Verb::Sweep => !in_service,
                         // One that serves and of which no server is healthy, or too few for too long.

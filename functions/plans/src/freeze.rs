@@ -23,17 +23,14 @@ pub fn plan(standing: &Standing<'_>, request: &Request, release: &ReleaseId, rea
     if standing.has_tag(release, tags::KEPT) {
         return nothing(format!("release {release} was kept: events about it are ignored"));
     }
-    if standing.suspect() != Some(release) {
-        return nothing(format!("release {release} gave way meanwhile: the alarm is not about what did"));
+    if let Some(why) = standing.not_about(release, since) {
+        return nothing(why);
     }
     if mend::way_back(standing, own).is_none() {
         return nothing(format!("release {release} serves on: there is nothing to go back to, and nothing to decide"));
     }
     if is_frozen(standing, release) {
         return nothing(format!("the weights of release {release} are frozen already"));
-    }
-    if standing.went_on_despite(release, since) {
-        return nothing(format!("people went on with release {release} though that was so at {since}"));
     }
     let headline = format!("the weights of {release} are frozen: {reason}");
     let decide =

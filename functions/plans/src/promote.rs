@@ -109,7 +109,8 @@ pub fn wait_for_any_promotion(standing: &Standing<'_>) -> Option<Plan> {
     let stands = standing.weights_since().map_or(0, |since| standing.now - since);
     let step = i64::from(service.traffic.step_seconds.max(service.bake_seconds));
     Some(Plan::only(if stands > step + STUCK_SECONDS {
-        End::Refuse(Refusal::PromotionStuck { promoting, minutes: stands / 60 })
+        let frozen = traffic::is_frozen(standing, &promoting);
+        End::Refuse(Refusal::PromotionStuck { promoting, minutes: stands / 60, frozen })
     } else {
         End::Wait(WaitFor::Promotion { promoting })
     }))
@@ -168,14 +169,14 @@ pub fn not_healthy_enough(standing: &Standing<'_>, release: &ReleaseId) -> Optio
     Some(missing)
 }
 
-/// Waits for targets, as long as the config says: counted from when the job may work, or for direct callers from when
-/// the release's group was made. They wait for a target in any case that was registered just now, as one is that takes the
-/// place of a server that died.
+/// Waits for targets, as long as the config says: counted from when the job may work; for direct callers from when the release's
+/// group was made or the last of its servers launched, which may have taken a dead one's place, and not before each was checked.
 pub fn wait_for_health(standing: &Standing<'_>, request: &Request, release: &ReleaseId, missing: String) -> End {
     let limit = standing.service.health_timeout_seconds;
     let check = &standing.service.health_check;
     let group = standing.releases.get(release).and_then(|r| r.group);
-    let made = group.and_then(|group| group.tags.since());
+    let launched = standing.releases.get(release).into_iter().flat_map(|found| found.alive()).map(|i| i.tags.since());
+    let made = launched.chain([group.and_then(|group| group.tags.since())]).flatten().max();
     let targets = group.and_then(|group| group.targets.as_ref()).into_iter().flatten();
     let has_new = request.started.is_none() && targets.into_iter().any(Target::is_new);
     // From step to step a promotion may take hours: its patience is counted from the end of the step that stands.

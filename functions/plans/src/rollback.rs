@@ -52,20 +52,21 @@ pub fn plan(
     if by_itself && traffic::is_frozen(standing, release) {
         return nothing(format!("the weights of release {release} are frozen: people decide what becomes of it"));
     }
-    if scope == RollbackScope::OnlyProduct && !matches!(share, Traffic::All | Traffic::Some) {
+    // A rollback begins with a tag that may fail. The look after its switch is no other call: the release is to be rejected.
+    let switched_back = share == Traffic::NotInRule && standing.product_share().is_some();
+    let out_of_product = switched_back && standing.role_by_tags(release) == Some(Role::Product);
+    if scope == RollbackScope::OnlyProduct && !matches!(share, Traffic::All | Traffic::Some) && !out_of_product {
         return nothing(format!("release {release} is not product: it is left alone"));
     }
     if scope == RollbackScope::OnlyProduct && standing.gives_way(release) {
         // All customers would get what nobody has decided yet to give them.
         return nothing(format!("another release is taking the place of {release}: it is left alone"));
     }
-    if let RollbackScope::Alarm { since } = scope {
-        if standing.suspect() != Some(release) {
-            return nothing(format!("release {release} gave way meanwhile: the alarm is not about what did"));
-        }
-        if standing.went_on_despite(release, since) {
-            return nothing(format!("people went on with release {release} though that was so at {since}"));
-        }
+    if let RollbackScope::Alarm { since } = scope
+        && !switched_back
+        && let Some(why) = standing.not_about(release, since)
+    {
+        return nothing(why);
     }
     match share {
         Traffic::All | Traffic::Some => match switch_back(standing, request, release, reason) {

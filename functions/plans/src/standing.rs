@@ -257,6 +257,15 @@ impl<'a> Standing<'a> {
         self.promoting().or_else(|| self.product_release())
     }
 
+    /// Why an alarm that is red since then is not held against this release, if it is not.
+    pub fn not_about(&self, release: &ReleaseId, since: Time) -> Option<String> {
+        if self.suspect() != Some(release) {
+            return Some(format!("release {release} gave way meanwhile: the alarm is about what took its place"));
+        }
+        self.went_on_despite(release, since)
+            .then(|| format!("people went on with release {release} though that was so at {since}"))
+    }
+
     /// When a release that has weight got the first of it. `None` where nobody could write it down: who gave it the weight was
     /// cut off just then.
     pub fn begun(&self, release: &ReleaseId) -> Option<Time> {

@@ -43,6 +43,7 @@ pub fn plan(standing: &Standing<'_>, request: &Request) -> Plan {
     concerns.extend(way_back_goes(standing));
     concerns.extend(standing.promoting().and_then(|release| traffic::odd_weights(standing, release)));
     concerns.extend(nobody_moves(standing));
+    concerns.extend(nobody_decides(standing));
     concerns.extend(taken_away(standing));
     concerns.extend(alarms_missing(standing));
     concerns.extend(product_without_rule(standing));
@@ -208,12 +209,36 @@ fn taken_away(standing: &Standing<'_>) -> Option<Concern> {
         release: Some(release.clone()),
         headline: format!("somebody took the traffic of {release} away by hand"),
         lines: std::iter::once("It was being promoted. It gets no more traffic, and is no way back.".to_owned())
-            .chain(standing.service.traffic.stickiness_seconds.map(|_| {
-                "Customers who have the cookie of its steps still get it, unless the rule's stickiness was switched off.".to_owned()
-            }))
+            .chain(still_sticks(standing, release))
             .collect(),
         next: vec![format!(
             "Call teardown {release} with {{\"action\":\"rollback\"}}; or give it its weight again by hand, then promote {release}."
+        )],
+        ..Concern::default()
+    })
+}
+
+/// A cookie outlives a weight of 0, and no group that left the rule.
+fn still_sticks(standing: &Standing<'_>, release: &ReleaseId) -> Option<String> {
+    standing.service.traffic.stickiness_seconds.filter(|_| standing.traffic(release) == Traffic::Zero)?;
+    Some(
+        "Customers who have the cookie of its steps still get it, unless the rule's stickiness was switched off."
+            .to_owned(),
+    )
+}
+
+/// People were asked, and have not said what becomes of a release that customers get, all of them. What is only being promoted is
+/// told as that nobody moves it.
+fn nobody_decides(standing: &Standing<'_>) -> Option<Concern> {
+    let product = standing.product_release().filter(|product| standing.traffic(product) == Traffic::All)?;
+    let since = traffic::frozen_since(standing, product).filter(|since| standing.now - *since >= DAY_SECONDS)?;
+    Some(Concern {
+        kind: "undecided",
+        release: Some(product.clone()),
+        headline: format!("{product} has been frozen since {since}, and nobody decides"),
+        lines: vec!["Its way back stands for as long as that, and is paid for.".to_owned()],
+        next: vec![format!(
+            "Call promote {product} with {{\"despite_alarms\":true}}, or teardown {product} with {{\"action\":\"rollback\"}}."
         )],
         ..Concern::default()
     })

@@ -112,8 +112,11 @@ pub fn despite(standing: &Standing<'_>, request: &Request, release: &ReleaseId) 
         about: format!("{release} {}", percent(standing, release)),
         release: Some(release.clone()),
         asked_by: request.asked_by(),
-        headline: format!("{release} is being promoted though {why}"),
-        lines: vec!["Whoever promotes it asked for that.".to_owned()],
+        headline: match standing.traffic(release) {
+            Traffic::All => format!("{release} stays product though {why}"),
+            Traffic::Some | Traffic::Zero | Traffic::NotInRule => format!("{release} is being promoted though {why}"),
+        },
+        lines: vec!["Whoever called promote asked for that.".to_owned()],
         next: vec![next.to_owned()],
     })
 }
@@ -123,7 +126,7 @@ pub fn is_frozen(standing: &Standing<'_>, release: &ReleaseId) -> bool {
     frozen_since(standing, release).is_some()
 }
 
-fn frozen_since(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
+pub fn frozen_since(standing: &Standing<'_>, release: &ReleaseId) -> Option<Time> {
     let has_traffic = matches!(standing.traffic(release), Traffic::All | Traffic::Some);
     let (mark, at) = standing.alarms_mark(release).filter(|_| has_traffic)?;
     (mark == Mark::Frozen).then_some(at)
@@ -149,7 +152,7 @@ pub fn goes_on_frozen(standing: &Standing<'_>, request: &Request, release: &Rele
     Some(Plan { stages: vec![goes_on], end: End::Look }.after(told))
 }
 
-/// What was frozen since then, and does not go on by itself.
+/// The answer about frozen weights, which go on by nobody's plain call; if it counts since when they are.
 fn frozen(standing: &Standing<'_>, release: &ReleaseId, counts: impl Fn(Time) -> bool) -> Option<Plan> {
     let since = frozen_since(standing, release).filter(|since| counts(*since))?;
     let (release, percent) = (release.clone(), percent(standing, release));

@@ -137,7 +137,7 @@ pub struct Book {
     pub under_way: usize,
     /// How many were begun.
     pub begun: u64,
-    /// How many went, by a sticky rule's cookie, to the release that had given it.
+    /// How many brought a sticky rule's cookie, and met the release that had given it.
     pub kept: u64,
     /// When the last request was begun: what ends later says nothing of gaps.
     ended: Option<Instant>,

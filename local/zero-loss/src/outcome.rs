@@ -198,7 +198,7 @@ impl<'a> Outcome<'a> {
             ),
             ("as the load balancer itself counted them", grouped(self.rounds.iter().map(|round| round.counted).sum())),
             (
-                "answered by the release that a sticky rule's cookie named",
+                "customers of sticky steps who came back with their cookie, and met the release that they knew",
                 grouped(self.rounds.iter().map(|round| round.book.kept).sum()),
             ),
             ("the load generator began one late by, at most", format!("{:.0} ms", late.as_secs_f64() * 1000.0)),

@@ -33,9 +33,10 @@ pub enum Refusal {
     #[error("release {release} was torn down: a new execution is needed (a retry keeps this one's id)")]
     TornDown { release: ReleaseId },
     #[error(
-        "release {promoting} is being promoted and its weights have stood for {minutes} minutes: end that first, by promote {promoting} or by teardown {promoting} with \"action\":\"rollback\""
+        "release {promoting} is being promoted and its weights have stood for {minutes} minutes: end that first, by promote {promoting}{} or by teardown {promoting} with \"action\":\"rollback\"",
+        if *frozen { " and \"despite_alarms\":true, for it is frozen," } else { "" }
     )]
-    PromotionStuck { promoting: ReleaseId, minutes: i64 },
+    PromotionStuck { promoting: ReleaseId, minutes: i64, frozen: bool },
     #[error(
         "the elastic IP pool has {free} addresses that nobody holds, {release} needs {wanted} more: add addresses to elastic_ips, or finish or tear down a release that holds some"
     )]

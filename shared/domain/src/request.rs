@@ -110,15 +110,18 @@ pub enum RollbackScope {
     /// The event of an approval that somebody rejected: until traffic is back. The sweep does the rest, for nobody calls an
     /// event again. A release that was kept is left alone.
     TrafficOnly,
-    /// An alarm's event: as before, but only what is being promoted, or else is product, is rolled back.
+    /// The event of an approval that nobody answered in time: as before, but only what is product is rolled back, and neither
+    /// what is frozen nor what gives way.
+    OnlyProduct,
+    /// The event of a pipeline execution that failed: as `TrafficOnly`, but a release that had all of the weight, or is frozen,
+    /// is left alone.
+    UnlessItWasProduct,
+    /// An alarm's event: as `TrafficOnly`, but only what is being promoted, or else product, is rolled back, and nothing that
+    /// people went on with.
     Alarm {
         /// Since when it is red.
         since: Time,
     },
-    /// The event of an approval that nobody answered in time: as before, but only what is product is rolled back.
-    OnlyProduct,
-    /// The event of a pipeline execution that failed: as before, but a release that had all of the weight is left alone.
-    UnlessItWasProduct,
 }
 
 impl Verb {

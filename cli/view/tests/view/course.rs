@@ -125,7 +125,7 @@ fn what_the_functions_would_say_to_a_call_is_said_as_this_tools_commands() {
     let (end, sentence) = course::ending(&foresee(&request, &service, &world, now()), &request);
     assert_eq!(end, "refused", "{sentence}");
     assert!(sentence.contains("promote with --despite-alarms"), "{sentence}");
-    let stuck = Refusal::PromotionStuck { promoting: release("r2"), minutes: 75 }.to_string();
+    let stuck = Refusal::PromotionStuck { promoting: release("r2"), minutes: 75, frozen: false }.to_string();
     assert_eq!(
         here(&stuck, "mobile-web"),
         "release r2 is being promoted and its weights have stood for 75 minutes: end that first, by `pointsman promote \

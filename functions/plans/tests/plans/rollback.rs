@@ -1,12 +1,12 @@
 //! `rollback` as somebody calls it, row by row.
 
 use domain::plan::Step;
-use domain::request::Request;
+use domain::request::{Request, RollbackScope};
 use domain::tags::{self, Role};
 use serde_json::json;
 
 use crate::build::{PRE_PRODUCT_NAME, PRODUCT_NAME, world};
-use crate::course::{finish, promote, provision, rollback, sweep};
+use crate::course::{event, finish, promote, provision, rollback, sweep};
 use crate::explain::explain;
 
 fn switches(step: &Step) -> bool {
@@ -111,13 +111,17 @@ fn r_is_being_promoted_what_else_is_in_the_rule_stays_the_way_back() {
 #[test]
 fn the_tags_cannot_be_written_traffic_is_back_all_the_same_and_the_call_is_not_done() {
     let denied: crate::account::Denied = |step| matches!(step, Step::TagGroup { .. } | Step::TagInstances { .. });
-    let course = world().product("r2").retired("r1").denies(denied).call(&rollback("r2"));
-    assert_eq!(course.account.forwards("product"), "r1 100");
-    assert!(course.end.is_none(), "{}", course.story());
-    let mut account = course.account;
-    account.denied.clear();
-    let account = account.call(&rollback("r2")).done();
-    assert_eq!((account.role("r2"), account.role("r1")), ("gone".into(), "product".into()));
+    let alarm = RollbackScope::Alarm { since: world().now };
+    for scope in [RollbackScope::ToTheEnd, RollbackScope::TrafficOnly, RollbackScope::OnlyProduct, alarm] {
+        let course = world().product("r2").retired("r1").denies(denied).call(&event("r2", scope));
+        assert_eq!(course.account.forwards("product"), "r1 100");
+        assert!(course.end.is_none(), "{scope:?}: {}", course.story());
+        let mut account = course.account;
+        account.denied.clear();
+        // An event is delivered again.
+        let account = account.call(&event("r2", scope)).done().call(&sweep()).done();
+        assert_eq!((account.role("r2"), account.role("r1")), ("gone".into(), "product".into()), "{scope:?}");
+    }
 }
 
 #[test]

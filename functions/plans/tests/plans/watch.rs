@@ -207,7 +207,7 @@ fn what_was_frozen_with_all_of_the_traffic_goes_on_by_the_same_call_and_the_next
     for account in [frozen_at_all(0, 60), frozen_at_all(300, 290).later(60)] {
         let account = account.call(&promote_despite("r2")).done();
         let told: Vec<&str> = account.notices.iter().map(|notice| notice.headline.as_str()).collect();
-        assert_eq!(told.last(), Some(&"r2 is being promoted though mobile-5xx is red"));
+        assert_eq!(told.last(), Some(&"r2 stays product though mobile-5xx is red"));
         let account = account.later(3_600).alarm("mobile-5xx").later(60).goes_off("mobile-5xx");
         let (again, told) = (account.now, account.notices.len());
         let course = account.call(&freeze_since("r2", again));
@@ -231,7 +231,10 @@ fn nothing_goes_by_itself_while_people_decide() {
     let course = account.call(&event("r2", RollbackScope::OnlyProduct));
     assert!(course.steps.is_empty() && course.ended().contains("frozen"), "{}", course.story());
     let account = course.account.later(7_200).call(&sweep()).done().later(600).call(&sweep()).done();
-    assert_eq!(account.forwards("product"), "r2 100, r1 0");
+    assert_eq!((account.forwards("product"), account.notices.len()), ("r2 100, r1 0".into(), 1));
+    let account = account.later(86_400).call(&sweep()).done().later(600).call(&sweep()).done();
+    let told: Vec<&str> = account.notices.iter().map(|notice| notice.headline.as_str()).collect();
+    assert_eq!(told[1..], ["r2 has been frozen since 2026-11-21T10:02:00Z, and nobody decides"]);
     let account = account.call(&promote_despite("r2")).done().call(&sweep()).done().later(600).call(&sweep()).done();
     assert_eq!(account.forwards("product"), "r2 100");
 }
@@ -247,6 +250,12 @@ fn an_alarm_that_was_about_what_gave_way_meanwhile_takes_nothing_from_what_came(
         let course = account.call(&freeze_since("r1", since));
         assert!(course.steps.is_empty() && course.ended().starts_with("done"), "{}", course.story());
     }
+    // Nor does one that people went on with.
+    let went_on = frozen_at_all(0, 60);
+    let red_since = went_on.now;
+    let went_on = went_on.call(&promote_despite("r2")).done();
+    let course = went_on.call(&event("r2", RollbackScope::Alarm { since: red_since }));
+    assert!(course.steps.is_empty() && course.ended().contains("people went on"), "{}", course.story());
     let account = world().product("r1").retired("r0").call(&alarm).done();
     assert_eq!((account.role("r1"), account.forwards("product")), ("rejected".into(), "r0 100".into()));
 }

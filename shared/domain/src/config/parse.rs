@@ -48,7 +48,8 @@ pub struct Parsed {
 const DAY_SECONDS: u32 = 86_400;
 /// CloudWatch describes as many alarms in one call.
 const ALARMS_MOST: usize = 100;
-/// How long a release bakes at least that functions examine, unless the config says otherwise: so they are asked with all of the traffic, too.
+/// How long a release bakes at least that functions examine, unless the config says otherwise: so they are asked with all of the traffic, too. A call
+/// that has no time left for them answers that it waits, and CodePipeline makes the next one half a minute later.
 const BAKE_SECONDS_OF_CHECKS: u32 = 60;
 
 impl Service {

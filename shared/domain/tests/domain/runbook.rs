@@ -26,7 +26,7 @@ fn refusals() -> Vec<(Refusal, &'static str)> {
         Refusal::StrangePreProductRule { service: service(), rule: rule(), found: text() },
         Refusal::Rejected { release: release(), reason: None },
         Refusal::TornDown { release: release() },
-        Refusal::PromotionStuck { promoting: release(), minutes: 75 },
+        Refusal::PromotionStuck { promoting: release(), minutes: 75, frozen: false },
         Refusal::PoolTooSmall { release: release(), free: 1, wanted: 2 },
         Refusal::NoServers { release: release() },
         Refusal::ServersMissing { release: release(), running: 1, asked: 2 },
@@ -103,11 +103,12 @@ const SWEEP: &str = include_str!("../../../../functions/plans/src/sweep.rs");
 const TRAFFIC: &str = include_str!("../../../../functions/plans/src/traffic.rs");
 
 /// What is told once a day: the word for it, how its headline goes, and the file that makes it.
-const DAILY: [(&str, &str, &str); 13] = [
+const DAILY: [(&str, &str, &str); 14] = [
     ("product-unhealthy", "product has <n> of <m> servers healthy", SWEEP),
     ("way-back-unhealthy", "the way back, has <n> of <m> servers healthy", SWEEP),
     ("way-back-goes", "the way back, goes", SWEEP),
     ("promotion-stuck", "has had some of the traffic for <n> minutes, and nobody moves it", SWEEP),
+    ("undecided", "has been frozen since <time>, and nobody decides", SWEEP),
     ("product-without-rule", "is tagged product, and no product rule names it", SWEEP),
     ("taken-away", "somebody took the traffic of <id> away by hand", SWEEP),
     ("alarms-missing", "alarms that the config names do not exist", SWEEP),

@@ -50,7 +50,7 @@ fn refusals_by_where_the_release_stands() {
         Refusal::Rejected { release: r("r2"), reason: None },
         Refusal::Rejected { release: r("r2"), reason: reason() },
         Refusal::TornDown { release: r("r1") },
-        Refusal::PromotionStuck { promoting: r("r2"), minutes: 75 },
+        Refusal::PromotionStuck { promoting: r("r2"), minutes: 75, frozen: false },
         Refusal::NoServers { release: r("r2") },
         Refusal::ServersMissing { release: r("r2"), running: 1, asked: 2 },
         Refusal::RegisterRetired { release: r("r1"), product: None },
