@@ -44,6 +44,25 @@ async fn ends(mut command: Command, code: i32, words: &[&str]) {
     says(&said, words);
 }
 
+/// Starts to deploy r2, and reads these words in its first line.
+async fn deploys(workspace: &Workspace<'_>, words: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut deploy = command(workspace, "r2", &["deploy", "revision"]);
+    deploy.env("PAUSE_SECONDS", "0");
+    let mut child = deploy.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says nothing");
+    says(&first.unwrap().expect("it ended"), words);
+    (child, lines)
+}
+
+/// Stops it by this signal: it ends with this code, and says what stays.
+async fn stopped(child: Child, (name, code): (&str, i32), words: &str) {
+    signal(&child, name).await;
+    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it goes on").unwrap();
+    assert_eq!(ended.status.code(), Some(code));
+    says(&String::from_utf8_lossy(&ended.stderr), &["stopped. What mobile-web r2 has come to stays", words]);
+}
+
 /// Starts a promotion of r2 that has come to its first step, and waits there.
 async fn promotes(workspace: &Workspace<'_>) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut promote = command(workspace, "r2", &["promote"]);
@@ -147,18 +166,17 @@ async fn a_deployment_that_an_earlier_build_left_is_waited_for_and_none_for_ever
     late.env("WAIT_SECONDS", "0");
     ends(late, 6, &["not done in time: waiting for deployment d-000000001, which is InProgress"]).await;
 
-    let mut next = command(&workspace, "r2", &["deploy", "revision"]);
-    next.env("PAUSE_SECONDS", "0");
-    let mut child = next.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says nothing while it waits");
-    says(
-        &first.unwrap().expect("it ended before it waited"),
-        &["waiting for another deployment to end", "d-000000001"],
-    );
+    let waits = ["waiting for another deployment to end", "d-000000001"];
+    let (child, _lines) = deploys(&workspace, &waits).await;
+    stopped(child, ("-TERM", 143), "a call under way in AWS goes on for up to a minute").await;
+    let (mut child, _lines) = deploys(&workspace, &waits).await;
     stack.deployments().fail_with(None);
     let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it goes on").unwrap();
     assert!(ended.success());
+
+    stack.deployments().hold();
+    let (child, _lines) = deploys(&workspace, &["deployment d-"]).await;
+    stopped(child, ("-INT", 130), "its deployment goes on, and a later one waits for its end").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,11 +189,7 @@ async fn whoever_stops_it_is_told_what_stays_and_can_undo_it() {
 
     for (name, code) in [("-TERM", 143), ("-INT", 130)] {
         let (child, _lines) = promotes(&workspace).await;
-        signal(&child, name).await;
-        let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it goes on").unwrap();
-        assert_eq!(ended.status.code(), Some(code));
-        let words = ["stopped. What mobile-web r2 has come to stays", "'rollback' undoes it"];
-        says(&String::from_utf8_lossy(&ended.stderr), &words);
+        stopped(child, (name, code), "'rollback' undoes it").await;
     }
     let mut weights = look(&stack).await.weights(SERVICE, "product");
     weights.sort();
