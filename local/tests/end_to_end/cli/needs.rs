@@ -10,7 +10,7 @@ use local::{Options, Stack};
 use serde_json::{Value, json};
 
 use super::{Said, command, run, run_command};
-use crate::stage::{Person, SERVICE, Service, pre_product, product, quick, stack_with};
+use crate::stage::{Person, SERVICE, Service, ask, pre_product, product, quick, refuses, stack_with};
 
 /// What a function's process reads once in a while.
 const REMEMBERED: [&str; 3] = ["DescribeListeners", "DescribeLoadBalancers", "GetParameter"];
@@ -139,6 +139,9 @@ async fn what_the_page_says_that_a_person_needs_is_what_a_persons_calls_need() {
     let stack = stack_with_journal(folder.path()).await;
     product(&stack, SERVICE, "r1").await;
     pre_product(&stack, SERVICE, "r2").await;
+    // Who approved it is asked of what may be an execution.
+    let execution = "8f3a7c1e-2b4d-4e6f-8a90-b1c2d3e4f506";
+    refuses(&stack, "promote", &ask(SERVICE, execution), &["QA did not see release"]).await;
     stack.put_parameter("/pointsman/image", &stack.account().ami).await.unwrap();
     Service::new(&stack, "other", 3).await.pre_product("r1").await;
     let pool = json!(stack.account().elastic_ips);
