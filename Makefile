@@ -71,7 +71,7 @@ bench: haproxy bootstraps ## start-up, call times, memory, size and API calls, b
 	@cd $(ROOT) && $(CARGO) build --quiet --locked -p local
 	@cd $(ROOT) && $(VENV)/bin/python bench/first_line.py target/debug/local $(LAMBDA)/pointsman/bootstrap
 
-model: ## every call cut off anywhere, in every order: the plans against a model of AWS, some 32 million states
+model: ## every call cut off anywhere, in every order: the plans against a model of AWS, some 34 million states
 	@cd $(ROOT) && $(CARGO) run --quiet --locked --profile model -p model
 
 fuzz: bootstraps ## any events, configs, tags and texts by the million, then the real binaries: no panic, always an answer
