@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::check::{Checked, Phase, Verdict};
 use domain::config::Service;
 use domain::id::{GroupArn, ImageId, InstanceId, ListenerArn, ReleaseId, RuleArn, SubnetId, group_name};
-use domain::request::{Request, RollbackScope, Verb};
+use domain::request::Request;
 use domain::tags::{self, Role, Tags, WhichRule};
 use domain::time::Time;
 use domain::world::{
@@ -16,6 +16,8 @@ use domain::world::{
 use crate::choices::Choices;
 use crate::configs::{LISTENER, right, service_name};
 use crate::text;
+
+mod requests;
 
 /// A service, what stands of it, and what is asked.
 #[derive(Debug)]
@@ -98,7 +100,7 @@ pub fn make(c: &mut Choices) -> Scene {
         world.checked = checked(c, &service);
     }
     observed(&service, &mut world);
-    let mut requests = requests(c, &service, now);
+    let mut requests = requests::requests(c, &service, now);
     if !is_good {
         // Only these go on with stand-ins for what is at fault.
         requests.retain(|request| request.verb.needs_only_listener());
@@ -452,50 +454,4 @@ fn noise(c: &mut Choices, world: &mut World) {
             }
         }
     }
-}
-
-/// Every verb, about one of the releases or one that nobody knows.
-fn requests(c: &mut Choices, service: &Service, now: Time) -> Vec<Request> {
-    let name = c.word(&["r1", "r2", "r3", "r4", "r9"]);
-    let release = ReleaseId::new(name).ok();
-    let started = match c.below(4) {
-        0 | 1 => None,
-        2 => Some(time(c, now)),
-        _ => Some(Time::from_seconds(c.number())),
-    };
-    let reason = text::like(c, &["rolled back by a call", "alarm x: Threshold, [1] > 0"], 80);
-    let red = time(c, now);
-    let rollback = |scope| Verb::Rollback { reason: reason.clone(), scope };
-    let verbs = [
-        Verb::Provision,
-        Verb::Register,
-        Verb::Promote,
-        Verb::Finish,
-        rollback(RollbackScope::ToTheEnd),
-        rollback(RollbackScope::TrafficOnly),
-        rollback(RollbackScope::OnlyProduct),
-        rollback(RollbackScope::UnlessItWasProduct),
-        rollback(RollbackScope::Alarm { since: red }),
-        Verb::Freeze { reason: reason.clone(), since: red },
-        Verb::Remove,
-        Verb::Sweep,
-    ];
-    let pipeline = c.chance(30).then(|| text::like(c, &["mobile-web"], 50));
-    let (despite_alarms, fingerprint) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
-    let kept_until = if c.chance(30) { Some(time(c, now)) } else { None };
-    let (spare_way_back, by) = (c.chance(30), c.chance(10).then(|| c.word(VALUES).to_owned()));
-    let request = |verb: Verb| Request {
-        service: service.name.clone(),
-        release: release.clone().filter(|_| verb != Verb::Sweep),
-        verb,
-        pipeline: pipeline.clone(),
-        started,
-        troubled: started,
-        kept_until: kept_until.filter(|_| started.is_some()),
-        despite_alarms,
-        fingerprint: fingerprint.clone(),
-        spare_way_back,
-        by: by.clone(),
-    };
-    verbs.into_iter().map(request).collect()
 }

@@ -6,7 +6,6 @@ use domain::id::ReleaseId;
 use domain::plan::{End, Plan};
 use domain::refusal::{self, Failure, Refusal};
 use domain::request::Request;
-use domain::tags::{self, Read};
 
 use crate::standing::Standing;
 use crate::{register, rollback, traffic};
@@ -45,8 +44,7 @@ fn examination(standing: &Standing<'_>, release: &ReleaseId, phase: Phase, check
     let rule = if phase.percent() > 0 { &service.product } else { &service.pre_product };
     let servers = standing.releases.get(release).into_iter().flat_map(|found| found.running());
     let protocol = service.health_check.protocol.to_lowercase();
-    // Later config is for later releases.
-    let port = standing.tags_of(release).find_map(|tags| tags.number(tags::PORT)).unwrap_or(service.port.into());
+    let port = standing.launched_port(release).unwrap_or(service.port.into());
     Examination {
         service: service.name.clone(),
         release: release.clone(),

@@ -103,8 +103,7 @@ fn group<'a>(standing: &Standing<'a>, release: &ReleaseId, found: &Release<'a>) 
     let service = standing.service;
     let name = domain::id::group_name(&service.name, release);
     let wanted = (service.health_check.protocol.as_str(), service.port);
-    let launched_for = standing.tags_of(release).find_map(|tags| tags.number(tags::PORT));
-    if let Some(port) = launched_for.filter(|port| *port != u32::from(service.port)) {
+    if let Some(port) = standing.launched_port(release).filter(|port| *port != u32::from(service.port)) {
         return Err(Refusal::GroupDiffers {
             group: name,
             found: format!("port {port}, from its launch"),

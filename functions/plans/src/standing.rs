@@ -252,6 +252,11 @@ impl<'a> Standing<'a> {
         self.promoting().or_else(|| self.baking().map(|(release, _)| release))
     }
 
+    /// The port that a release was launched for, as its tags say: later config is for later releases.
+    pub fn launched_port(&self, release: &ReleaseId) -> Option<u32> {
+        self.tags_of(release).find_map(|tags| tags.number(tags::PORT))
+    }
+
     /// What an alarm is about that goes off now: the release that is being promoted, or else product.
     pub fn suspect(&self) -> Option<&ReleaseId> {
         self.promoting().or_else(|| self.product_release())

@@ -10,9 +10,35 @@ use std::time::{Duration, Instant};
 
 use gateway::State;
 use world::client::Client;
+use world::server::Server;
 use world::{World, condition, forward, sticky};
 
 const HOST: &str = "m.example.com";
+
+/// Two groups behind one rule, a healthy server in each.
+struct Pair {
+    old: String,
+    new: String,
+    rule: String,
+    new_instance: String,
+    _servers: [Server; 2],
+}
+
+/// A rule's action that forwards to groups by their weights.
+type Forward = fn(&[(&str, u32)]) -> Vec<(String, String)>;
+
+impl Pair {
+    async fn behind_a_rule(world: &World, forward: Forward, weights: [u32; 2]) -> Self {
+        let (old, old_instance, old_server) = world.served_group("old").await;
+        let (new, new_instance, new_server) = world.served_group("new").await;
+        let rule = world.rule(20, &on_host(HOST), forward(&[(&old, weights[0]), (&new, weights[1])])).await;
+        world.register(&old, &old_instance).await;
+        world.register(&new, &new_instance).await;
+        world.until(&old, &old_instance, State::Healthy).await;
+        world.until(&new, &new_instance, State::Healthy).await;
+        Self { old, new, rule, new_instance, _servers: [old_server, new_server] }
+    }
+}
 
 fn on_host(host: &str) -> Vec<Vec<(String, String)>> {
     vec![condition(1, "host-header", &[host])]
@@ -21,13 +47,7 @@ fn on_host(host: &str) -> Vec<Vec<(String, String)>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switch_loses_no_request_and_holds_for_the_next_one_on_every_connection() {
     let world = World::new().await;
-    let (old, old_instance, _old_server) = world.served_group("old").await;
-    let (new, new_instance, _new_server) = world.served_group("new").await;
-    let rule = world.rule(20, &on_host(HOST), forward(&[(&old, 100), (&new, 0)])).await;
-    world.register(&old, &old_instance).await;
-    world.register(&new, &new_instance).await;
-    world.until(&old, &old_instance, State::Healthy).await;
-    world.until(&new, &new_instance, State::Healthy).await;
+    let Pair { old, new, rule, _servers, .. } = Pair::behind_a_rule(&world, forward, [100, 0]).await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let mut crowd = tokio::task::JoinSet::new();
@@ -68,13 +88,7 @@ async fn a_switch_loses_no_request_and_holds_for_the_next_one_on_every_connectio
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sticky_rules_cookie_outlives_a_weight_of_zero_and_neither_its_group_nor_the_stickiness() {
     let world = World::with_nodes(&[Duration::ZERO]).await;
-    let (old, old_instance, _old_server) = world.served_group("old").await;
-    let (new, new_instance, _new_server) = world.served_group("new").await;
-    let rule = world.rule(20, &on_host(HOST), sticky(&[(&old, 0), (&new, 100)])).await;
-    world.register(&old, &old_instance).await;
-    world.register(&new, &new_instance).await;
-    world.until(&old, &old_instance, State::Healthy).await;
-    world.until(&new, &new_instance, State::Healthy).await;
+    let Pair { old, new, rule, _servers, .. } = Pair::behind_a_rule(&world, sticky, [0, 100]).await;
     world.settle().await;
 
     let (mut client, mut elsewhere) = (world.client().await, world.client_of(1).await);
@@ -112,13 +126,7 @@ fn cookie(head: &str) -> Option<String> {
 async fn a_lagging_node_goes_by_the_rules_before_and_hears_of_targets_at_once() {
     let lag = Duration::from_millis(1500);
     let world = World::with_nodes(&[lag]).await;
-    let (old, old_instance, _old_server) = world.served_group("old").await;
-    let (new, new_instance, _new_server) = world.served_group("new").await;
-    let rule = world.rule(20, &on_host(HOST), forward(&[(&old, 100), (&new, 0)])).await;
-    world.register(&old, &old_instance).await;
-    world.register(&new, &new_instance).await;
-    world.until(&old, &old_instance, State::Healthy).await;
-    world.until(&new, &new_instance, State::Healthy).await;
+    let Pair { old, new, rule, new_instance, _servers } = Pair::behind_a_rule(&world, forward, [100, 0]).await;
     let (mut first, mut second) = (world.client_of(0).await, world.client_of(1).await);
     until_answered(&mut second, "old").await;
 
@@ -214,7 +222,7 @@ async fn health_is_checked_for_real_and_a_group_without_a_healthy_target_fails_o
     let world = World::new().await;
     let (group, instance, server) = world.served_group("one").await;
     let (other, other_address) = world.instance(&[]).await;
-    let other_server = world::server::Server::start("two", &other_address).await;
+    let other_server = Server::start("two", &other_address).await;
     let mut client = world.client().await;
 
     world.rule(20, &on_host(HOST), forward(&[(&group, 1)])).await;
@@ -258,7 +266,7 @@ async fn a_draining_target_ends_what_it_has_and_gets_nothing_new() {
     let world = World::new().await;
     let (group, leaving, leaving_server) = world.served_group("leaving").await;
     let (staying, staying_address) = world.instance(&[]).await;
-    let staying_server = world::server::Server::start("staying", &staying_address).await;
+    let staying_server = Server::start("staying", &staying_address).await;
     world.set_drain(&group, 5).await;
     world.rule(20, &on_host(HOST), forward(&[(&group, 1)])).await;
     world.register(&group, &leaving).await;
@@ -310,7 +318,7 @@ async fn who_was_at_a_killed_server_is_known_and_nobody_else() {
     let cut = tokio::spawn(async move { there.request(HOST, "/slow", "").await });
     dying_server.until_slow_requests(1).await;
     let (staying, staying_address) = world.instance(&[]).await;
-    let staying_server = world::server::Server::start("staying", &staying_address).await;
+    let staying_server = Server::start("staying", &staying_address).await;
     world.register(&group, &staying).await;
     world.until(&group, &staying, State::Healthy).await;
     dying_server.set_health(502);
@@ -340,7 +348,7 @@ async fn groups_come_and_go_in_the_slots_of_others() {
     world.until(&product, &product_instance, State::Healthy).await;
 
     let (instance, address) = world.instance(&[]).await;
-    let _server = world::server::Server::start("release", &address).await;
+    let _server = Server::start("release", &address).await;
     let mut client = world.client().await;
     // More releases than there are slots.
     for n in 0..85 {

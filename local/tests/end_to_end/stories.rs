@@ -15,8 +15,12 @@ use crate::stage::{SERVICE, done, teardown};
 
 /// A stack with real servers, and the folder they are in.
 async fn stack() -> (Stack, TempDir) {
+    stack_with(Options::new()).await
+}
+
+async fn stack_with(options: Options) -> (Stack, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { folder: folder.path().to_owned(), ..Options::new() };
+    let options = Options { folder: folder.path().to_owned(), ..options };
     (Stack::start(options).await.unwrap(), folder)
 }
 
@@ -75,9 +79,7 @@ async fn of_a_release_that_cannot_be_deployed_nothing_is_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_an_alarm_stops_gives_back_what_it_had_and_the_pictures_say_when() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options { folder: folder.path().to_owned(), in_parameter: true, ..Options::new() };
-    let stack = Stack::start(options).await.unwrap();
+    let (stack, _folder) = stack_with(Options { in_parameter: true, ..Options::new() }).await;
     let (story, one, customers) = first(&stack).await;
     let shares = Shares::follow(&stack);
     let (two, alarmed) = story.canary("2", &one).await.unwrap();
@@ -93,9 +95,7 @@ async fn a_canary_that_an_alarm_stops_gives_back_what_it_had_and_the_pictures_sa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customer_keeps_the_release_that_served_him_in_a_step_and_leaves_it_when_it_is_rolled_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options { folder: folder.path().to_owned(), change: sticky, ..Options::new() };
-    let stack = Stack::start(options).await.unwrap();
+    let (stack, _folder) = stack_with(Options { change: sticky, ..Options::new() }).await;
     let (_story, _one, customers) = first(&stack).await;
     let two = stack.ship(SERVICE, "2", &Changes::default()).await.unwrap();
     stack.answer(SERVICE, &two, "ShipIt", Approval::Approved, "half of them first").await.unwrap();
